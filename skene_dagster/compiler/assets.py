@@ -12,7 +12,7 @@ from skene_dagster.compiler.jobs.rollup import is_used, keys_read
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
-from skene_dagster.delivery.entitlements import blocked_now, entitle
+from skene_dagster.delivery.blocking.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -95,7 +95,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
                 mode=mode,
                 as_of=work.as_of,
                 clock=work.clock,
-                share_of_all=work.settings.holdout,
+                settings=work.settings,
             )
             blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.decide.tick import Hold
-from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
 from skene_dagster.loops.plan_words import how_often, to_whom, when, who
 from skene_dagster.segments.refresh import Refreshed
@@ -69,8 +69,9 @@ def schedule(plan: LoopPlan, steps: Sequence[StepPlan]) -> str:
 def entitlements(plan: LoopPlan, step: StepPlan) -> str:
     """Describe whom a step blocks."""
     assert isinstance(step.action, Block)
+    who = "all users of the accounts in the segment" if step.per_account else "the members of the segment"
     return (
-        f"{loop(plan)}\n\n**What:** the members of the segment are blocked, in `skene_entitlements`, which the product "
+        f"{loop(plan)}\n\n**What:** {who} are blocked, in `skene_entitlements`, which the product "
         f"reads; when they leave, the block is lifted. They see: {step.action.message}"
     )
 

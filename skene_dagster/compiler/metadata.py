@@ -14,8 +14,8 @@ import dagster as dg
 from sqlalchemy import Row
 
 from skene_dagster.checks.unreadable import Unreadable
+from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.delivery.decide.reserve import Reserved
-from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.deliver import Delivered

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, Table
 
 from skene_dagster.behaviour import engagement, events
 from skene_dagster.behaviour.rollup import roll_up
-from skene_dagster.delivery import entitlements, ledger
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.blocking import entitlements
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name

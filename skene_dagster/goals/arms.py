@@ -217,11 +217,18 @@ def enrol(connection: Connection, made: Sequence[Enrolled], who: Select[Any], *,
             connection.execute(insert(arms).from_select([column.name for column in arms.c], new))
 
 
-def is_in(comparison: Comparison, user_id: ColumnElement[Any], arm: Arm | None = None) -> ColumnElement[bool]:
-    """Whether a user is in a comparison, in one arm of it or in any, as a condition."""
-    ours = [arms.c[name] == value for name, value in comparison.key.items()]
-    in_arm = [] if arm is None else [arms.c.arm == arm]
-    return exists().where(*ours, *in_arm, arms.c.user_id == user_id)
+def is_in(
+    comparison: Comparison, key: ColumnElement[Any], arm: Arm | None = None, *, of: Column[Any] = arms.c.user_id
+) -> ColumnElement[bool]:
+    """Whether a user, or an account, is in a comparison, in one arm of it or in any, as a condition.
+
+    Args:
+        of: as `known_in` has it.
+    """
+    columns = of.table.c
+    ours = [columns[name] == value for name, value in comparison.key.items()]
+    in_arm = [] if arm is None else [columns.arm == arm]
+    return exists().where(*ours, *in_arm, of == key)
 
 
 def sizes(connection: Connection, mode: str) -> list[Sizes]:

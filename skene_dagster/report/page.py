@@ -101,7 +101,7 @@ def render(numbers: Numbers, *, title: str) -> str:
         arrived={
             "loop": [arrived.Row(one.plan.name, one.came_back) for one in numbers.loops if one.came_back.accepted],
             "week from": arrived.by_week(numbers.days, weeks),
-            "their recipients' domain": numbers.domains,
+            "domain of the address": numbers.domains,
         },
         changes=changes,
         looks=numbers.looks,

@@ -59,9 +59,8 @@ def test_it_is_noticed_that_the_ledger_has_no_unique_key(monkeypatch: pytest.Mon
             _without_its_key(connection, "skene_sends")
         made.database.keep()
 
-        kinds = [one.kind for seed in range(20) if (one := play(made, seed=seed, given=two_at_once).violation)]
-
-    assert "mailed twice" in kinds
+        violations = (play(made, seed=seed, given=two_at_once).violation for seed in range(20))
+        assert any(one is not None and one.kind == "mailed twice" for one in violations)
 
 
 def _without_its_key(connection: Connection, name: str) -> None:

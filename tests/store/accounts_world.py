@@ -32,7 +32,16 @@ from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments.triggers import finding
 from skene_dagster.store import environment
-from skene_dagster.store.tables import OPEN, account_decisions, account_deferred, account_members, events, sends
+from skene_dagster.store.tables import (
+    OPEN,
+    account_arms,
+    account_decisions,
+    account_deferred,
+    account_members,
+    account_people,
+    events,
+    sends,
+)
 
 SETTINGS = """\
 users: {name: name, created_at: created_at, mailable: "verified = 1"}
@@ -222,6 +231,18 @@ class AccountsWorld(World):
             ]:
                 found.setdefault(key, []).append(f"{state}:{reason}" if reason else state)
         return found
+
+    def drawn(self) -> dict[str, str]:
+        """The workspaces that are compared, and in which arm."""
+        query = select(account_arms.c.account_id, account_arms.c.arm).where(own(account_arms))
+        with self.engine.connect() as connection:
+            return {row.account_id: row.arm for row in connection.execute(query)}
+
+    def with_which(self) -> dict[int, str]:
+        """The users who are compared, and with which workspace."""
+        query = select(account_people.c.user_id, account_people.c.account_id).where(own(account_people))
+        with self.engine.connect() as connection:
+            return {row.user_id: row.account_id for row in connection.execute(query)}
 
     def inside(self) -> list[str]:
         """The workspaces that are in the segment of the step."""

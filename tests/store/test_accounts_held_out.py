@@ -15,7 +15,7 @@ from sqlalchemy import Engine, insert, select, update
 from skene_dagster.goals.arms import draw_anew, sizes
 from skene_dagster.settings import Cap
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import account_arms, account_people, arms, meta
+from skene_dagster.store.tables import arms, meta
 
 SALT = bytes(32)
 ACCOUNTS = [f"w{number}" for number in range(1, 21)]
@@ -58,23 +58,11 @@ def addresses(accounts: set[str], size: int = 1) -> list[str]:
     return sorted(f"u{user}@example.com" for key in accounts for user in people_of(key, size))
 
 
-def drawn(world: AccountsWorld) -> dict[str, str]:
-    query = select(account_arms.c.account_id, account_arms.c.arm).where(own(account_arms))
-    with world.engine.connect() as connection:
-        return {row.account_id: row.arm for row in connection.execute(query)}
-
-
 def compared(world: AccountsWorld, loop: str = "retention") -> dict[int, str]:
     """The users who are compared, and in which arm."""
     query = select(arms.c.user_id, arms.c.arm).where(own(arms), arms.c.loop == loop)
     with world.engine.connect() as connection:
         return {row.user_id: row.arm for row in connection.execute(query)}
-
-
-def with_which(world: AccountsWorld) -> dict[int, str]:
-    query = select(account_people.c.user_id, account_people.c.account_id).where(own(account_people))
-    with world.engine.connect() as connection:
-        return {row.user_id: row.account_id for row in connection.execute(query)}
 
 
 def come_again(world: AccountsWorld, *accounts: str) -> None:
@@ -93,7 +81,7 @@ def test_nobody_of_an_account_that_the_coin_holds_out_is_mailed(world: AccountsW
 
     assert sorted(world.provider.mailed) == addresses(MAILED)
     assert world.decided() == {key: ["mailed" if key in MAILED else "held_out"] for key in ACCOUNTS}
-    assert drawn(world) == {key: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS}
+    assert world.drawn() == {key: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS}
 
 
 def test_all_of_an_account_are_in_its_arm(world: AccountsWorld) -> None:
@@ -106,21 +94,21 @@ def test_all_of_an_account_are_in_its_arm(world: AccountsWorld) -> None:
     assert compared(world) == {
         user: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS for user in people_of(key)
     }
-    assert with_which(world) == {user: key for key in ACCOUNTS for user in people_of(key)}
+    assert world.with_which() == {user: key for key in ACCOUNTS for user in people_of(key)}
 
 
 def test_an_account_keeps_its_arm_whoever_owns_it_by_then(world: AccountsWorld) -> None:
     world.rewrite(HALF, EVERY_ENTRY)
     fill(world)
     world.tick(LIVE)
-    before = (drawn(world), compared(world))
+    before = (world.drawn(), compared(world))
     for key in ACCOUNTS:
         world.change_workspace(key, owner_id=people_of(key)[1])
 
     come_again(world, *ACCOUNTS)
 
     assert sorted(world.provider.mailed) == addresses(MAILED, 2)
-    assert (drawn(world), compared(world)) == before
+    assert (world.drawn(), compared(world)) == before
 
 
 @pytest.mark.parametrize(("repeat", "again"), [("once", "skipped:once"), ("7d", "deferred:repeat")])
@@ -145,7 +133,7 @@ def test_another_share_holds_for_accounts_that_are_drawn_from_then_on(world: Acc
 
     come_again(world, *ACCOUNTS, "w99")
 
-    assert drawn(world) == {key: "held_out" if key in HELD_OUT else "mailed" for key in [*ACCOUNTS, "w99"]}
+    assert world.drawn() == {key: "held_out" if key in HELD_OUT else "mailed" for key in [*ACCOUNTS, "w99"]}
     counted = transaction(world.engine, lambda connection: sizes(connection, "live"))
     ours = [one for one in counted if one.comparison.loop == "retention"]
     assert [(one.share, one.mailed, one.held_out, one.of) for one in ours] == [
@@ -181,8 +169,8 @@ def test_somebody_is_compared_once_with_the_account_that_comes_first(world: Acco
     # Which comes first, their keys say.
     later = max(first, second)
     assert waits[later] == ["deferred:other_account"]
-    assert set(drawn(world)) == {first, second}
-    assert with_which(world) == {1: min(first, second)}
+    assert set(world.drawn()) == {first, second}
+    assert world.with_which() == {1: min(first, second)}
 
 
 def test_who_comes_to_an_account_later_is_in_no_arm_and_gets_what_the_account_gets(world: AccountsWorld) -> None:
@@ -198,20 +186,20 @@ def test_who_comes_to_an_account_later_is_in_no_arm_and_gets_what_the_account_ge
     assert sorted(world.provider.mailed) == ["u2@example.com", "u2@example.com", "u3@example.com"]
     # They stay in the arm in which they were: what was intended counts.
     assert compared(world) == {1: "held_out", 2: "mailed", 3: "mailed"}
-    assert with_which(world) == {1: held_out, 2: mailed, 3: mailed}
+    assert world.with_which() == {1: held_out, 2: mailed, 3: mailed}
 
 
 def test_the_coin_is_tossed_last_an_account_that_waits_or_is_refused_is_in_no_arm(world: AccountsWorld) -> None:
     fill(world)
     world.change(*(people_of(key)[0] for key in ACCOUNTS), verified=False)
     world.tick(LIVE)
-    before = drawn(world)
+    before = world.drawn()
     world.change(*(people_of(key)[0] for key in ACCOUNTS), verified=True)
     world.days_pass(1)
     world.tick(LIVE)
 
     assert before == {}
-    assert set(drawn(world)) == {*ACCOUNTS}
+    assert set(world.drawn()) == {*ACCOUNTS}
 
 
 def test_where_the_most_recently_active_is_held_out_nobody_else_is_mailed_in_their_place(world: AccountsWorld) -> None:
@@ -252,7 +240,7 @@ def test_who_is_held_out_of_all_loops_gets_nothing_about_an_account_and_others_o
     assert compared(world, "*") == {user: "mailed" if user in of_none else "held_out" for user in users}
     # Who is held out of all loops is in no loop's comparison; and an account of nobody else is in none.
     assert compared(world) == {user: "mailed" if user in mailed else "held_out" for user in of_none}
-    assert set(drawn(world)) == {f"w{user // 10}" for user in of_none}
+    assert set(world.drawn()) == {f"w{user // 10}" for user in of_none}
 
 
 def test_an_owner_who_is_held_out_of_all_loops_holds_out_their_account(world: AccountsWorld) -> None:
@@ -279,7 +267,7 @@ def test_of_several_rows_about_an_account_the_first_draws_its_arm(world: Account
     world.tick(LIVE)
 
     assert world.provider.mailed == addresses({mailed}) * 2
-    assert drawn(world) == {held_out: "held_out", mailed: "mailed"}
+    assert world.drawn() == {held_out: "held_out", mailed: "mailed"}
     assert set(compared(world)) == {people_of(key)[0] for key in (held_out, mailed)}
 
 
@@ -288,7 +276,7 @@ def test_runs_that_decide_at_once_draw_each_account_once(world: AccountsWorld) -
     fill(world)
     decide_at_once(world, [world.plan, world.plan])
 
-    assert drawn(world) == {key: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS}
+    assert world.drawn() == {key: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS}
 
 
 def test_all_of_an_account_get_the_same_variant(world: AccountsWorld) -> None:

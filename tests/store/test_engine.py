@@ -182,6 +182,17 @@ def test_every_connection_to_a_server_means_the_same(engine: Engine) -> None:
     assert "STRICT_TRANS_TABLES" in mode
 
 
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+def test_a_long_list_of_values_is_compared_as_it_is_and_not_made_a_table(engine: Engine) -> None:
+    listed = ", ".join(f"'u{n}@example.com'" for n in range(5_000))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE people (id INT PRIMARY KEY, email VARCHAR(255)) COLLATE utf8mb4_bin"))
+        connection.execute(text("INSERT INTO people VALUES (1, 'u1@example.com'), (2, 'b@example.com')"))
+        plan = connection.execute(text(f"EXPLAIN SELECT id FROM people WHERE LOWER(email) IN ({listed})")).all()
+
+    assert [row.select_type for row in plan] == ["SIMPLE"]
+
+
 @pytest.mark.parametrize("database_url", ["tidb"], indirect=True)
 def test_the_sessions_of_a_url_with_a_resource_group_work_in_it(engine: Engine) -> None:
     with engine.connect() as connection:

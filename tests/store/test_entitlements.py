@@ -1,5 +1,6 @@
 """Who is blocked by a step is blocked by it once, until they leave its segment, whoever else blocks them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from neighbours import own
 from sqlalchemy import Engine, event, select
 
 from skene_dagster.delivery import controls
-from skene_dagster.delivery.entitlements import Entitled, blocked_now, entitle
+from skene_dagster.delivery.blocking.entitlements import Entitled, blocked_now, entitle
 from skene_dagster.errors import NoClearance
 from skene_dagster.goals import arms
 from skene_dagster.store.engine import transaction
@@ -33,7 +34,8 @@ def tick(world: World) -> Entitled:
 def again(world: World) -> Entitled:
     """Do what a run does once more after the refresh."""
     plan, step, now = world.plan, world.step, world.now
-    return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock)
+    settings = world.settings
+    return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock, settings=settings)
 
 
 def test_who_is_held_out_is_not_blocked_and_neither_prompted(world: World) -> None:
@@ -76,15 +78,12 @@ def test_only_members_who_are_in_no_arm_are_looked_up(world: World) -> None:
 def test_who_is_held_out_of_all_loops_stays_so_at_each_tick(world: World) -> None:
     world.add(*range(1, 41))
     world.refresh()
-    plan, step, now = world.plan, world.step, world.now
+    world.settings = replace(world.settings, holdout=0.5)
 
-    def block() -> Entitled:
-        return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock, share_of_all=0.5)
-
-    first = block()
+    first = again(world)
 
     assert 5 < first.blocked < 35
-    assert block() == Entitled(0, 0, paused=False)
+    assert again(world) == Entitled(0, 0, paused=False)
 
 
 def test_who_is_drawn_into_the_other_arm_is_let_go(world: World) -> None:

@@ -16,6 +16,7 @@ from skene_dagster.feedback import inbox
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import (
     OPEN,
+    account_people,
     account_sends,
     engagement_levels,
     entitlements,
@@ -121,6 +122,8 @@ def lived(scene: Scene, key: int) -> None:
         for table, row in of_behaviour(key).items():
             connection.execute(insert(table), row)
         connection.execute(insert(account_sends), about | {"send_occurrence": f"1@{key:032x}"})
+        member = {"mode": "live", "loop": "vip", "draw": 1, "user_id": key, "account_id": about["account_id"]}
+        connection.execute(insert(account_people), member)
         outcome = {"draw": 1, "goal": "returns-1", "window_ends_at": BEGIN, "state": "open"}
         connection.execute(insert(outcomes), {"mode": "live", "loop": "vip", "user_id": key} | outcome)
         # Their account was erased before, and they are back.

@@ -19,7 +19,7 @@ from skene_dagster.compiler.jobs import rollup, tidb_usage
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, sends_key, table_key
 from skene_dagster.compiler.ops import LOG_EVERY, _telling
 from skene_dagster.compiler.retry_policy import working
-from skene_dagster.delivery.entitlements import Entitled
+from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.errors import DocumentErrors, LoopError
 from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, Trigger
 from skene_dagster.product.mapped_moments import Unreadable

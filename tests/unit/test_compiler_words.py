@@ -19,7 +19,7 @@ from skene_dagster.compiler.jobs.retention import _told as told_of_a_deletion
 from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
-from skene_dagster.delivery.entitlements import Entitled
+from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import Reconciled

@@ -114,10 +114,16 @@ def test_there_are_patterns() -> None:
     assert len(PATTERNS) > 30
 
 
+@pytest.fixture(autouse=True)
+def no_garbage_is_looked_for() -> Iterator[None]:
+    """It would be taken for the time of a pattern."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_takes_no_longer_than_its_text(name: str) -> None:
-    gc.collect()
-
     slow = {piece: grown for piece in PIECES if (grown := growth(PATTERNS[name], piece))}
 
     assert not slow

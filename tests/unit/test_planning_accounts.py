@@ -8,7 +8,7 @@ import pytest
 from skene_dagster import settings as settings_module
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.files.loaders import load_file
-from skene_dagster.loops.plan import After, LoopPlan, Query, Rows
+from skene_dagster.loops.plan import After, Block, LoopPlan, Query, Rows
 from skene_dagster.loops.planning.loop import plan_loop
 
 SETTINGS = """\
@@ -240,12 +240,6 @@ REFUSED = [
         "step 1, action.set.Owner_ID\n  'Owner_ID' is the accounts' owner, which is never written. Leave it out.",
         id="set of the owner",
     ),
-    pytest.param(
-        YAML.split("    action:", maxsplit=1)[0] + "    action: {type: block, message: Pay}\n",
-        SETTINGS,
-        "step 1, action.type\n  'block' blocks users, and this loop is per account.",
-        id="block",
-    ),
 ]
 
 
@@ -264,3 +258,13 @@ def test_an_unknown_place_of_the_accounts_is_told_once(tmp_path: Path) -> None:
         planned(tmp_path, YAML, WITHOUT_ACCOUNTS)
 
     assert len(refused.value.errors) == 1
+
+
+def test_a_loop_about_accounts_may_hold_some_of_them_out_and_block_their_users(tmp_path: Path) -> None:
+    blocks = YAML.split("    action:", maxsplit=1)[0] + "    action: {type: block, message: Pay}\nholdout: 10%\n"
+
+    plan = planned(tmp_path, blocks)
+
+    assert plan.holdout == 0.1
+    assert plan.steps[0].action == Block("Pay", None)
+    assert plan.steps[0].per_account

@@ -14,7 +14,7 @@ from event_rows import make_users
 from page_world import ONE_CLICK, SETTINGS, Browser, links, said, stopped
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine
-from web_world import PATIENCE, serving_everybody
+from web_world import serving_everybody, until
 
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.store.engine import open_engine
@@ -44,13 +44,6 @@ def engine(server: MortalMariadb) -> Iterator[Engine]:
 def root(tmp_path: Path) -> Path:
     (tmp_path / "skene.yaml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def all_at_once(browser: Browser, tokens: list[str]) -> Counter[int]:

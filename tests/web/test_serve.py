@@ -4,8 +4,10 @@ import socket
 import subprocess
 from pathlib import Path
 
+import limited
 import pytest
 from event_rows import make_users
+from forked import Piped, completed
 from resend_events import SECRET
 from web_world import PATIENCE, Served, command, environment
 
@@ -16,14 +18,7 @@ from skene_dagster.store.schema import upgrade
 
 def refused(root: Path, *arguments: str, **environ: str) -> tuple[int, str]:
     url = f"sqlite:///{root / 'skene.db'}"
-    done = subprocess.run(
-        command(*arguments),
-        env=environment(url, root) | environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = completed(limited.serve, *arguments, cwd=Path.cwd(), env=environment(url, root) | environ)
     return done.returncode, done.stderr
 
 
@@ -112,14 +107,7 @@ def test_events_that_no_loop_reads_are_spoken_of(tmp_path: Path) -> None:
     make_users(engine)
     engine.dispose()
     (tmp_path / "skene.yaml").write_text("events: {table: product_events}\n", encoding="utf-8")
-    process = subprocess.Popen(
-        command("--port", "0"),
-        env=environment(f"sqlite:///{tmp_path / 'skene.db'}", tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+    process = Piped(limited.serve, "--port", "0", env=environment(f"sqlite:///{tmp_path / 'skene.db'}", tmp_path))
     said = process.stdout.readline()
     process.terminate()
     process.communicate(timeout=PATIENCE)
@@ -137,10 +125,7 @@ def test_whether_webhooks_are_taken_in_is_said(tmp_path: Path, secret: str, take
     engine.dispose()
     (tmp_path / "skene.yaml").write_text("", encoding="utf-8")
     environ = environment(url, tmp_path) | {"RESEND_WEBHOOK_SECRET": secret}
-    process = subprocess.Popen(
-        command("--port", "0"), env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = Piped(limited.serve, "--port", "0", env=environ)
     while not process.stdout.readline().endswith(".\n"):
         pass
     told = process.stdout.readline() if secret else ""

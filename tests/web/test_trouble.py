@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytest
 from event_rows import make_users
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, insert
-from web_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, serving
+from web_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, serving, until
 
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events
@@ -25,12 +24,6 @@ from skene_dagster.web.events.segment import event_of
 
 def url_of(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from page_world import Browser
 from resend_events import OTHER_SECRET, SECRET, TYPES, event, posted
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, select
-from web_world import PATIENCE, Answer, Served, serving
+from web_world import PATIENCE, Answer, Served, serving, until
 
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.tokens import Signer, Token
@@ -205,12 +205,6 @@ def test_without_a_secret_there_is_no_webhook(tmp_path: Path) -> None:
 
     assert answer.status == 404
     engine.dispose()
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.long

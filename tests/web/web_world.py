@@ -1,4 +1,4 @@
-"""`skene-dagster serve` in a process of its own, and clients that speak HTTP to it."""
+"""`skene-dagster serve` in a process of its own, forked (see forked.py), and clients that speak HTTP to it."""
 
 import base64
 import http.client
@@ -8,13 +8,16 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import limited
 from event_rows import ids
+from forked import Piped
 from sqlalchemy import Engine
 
 HERE = Path(__file__).parent
@@ -67,7 +70,7 @@ class Client:
 class Served(Client):
     """The running process."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str] | Piped") -> None:
         self.process = process
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -84,12 +87,22 @@ class Served(Client):
     def ended(self) -> tuple[int, str]:
         """Wait until it has ended; return how, and its log."""
         _, logged = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, logged
+        status = self.process.returncode
+        assert status is not None
+        return status, logged
 
 
 def message_ids(engine: Engine) -> list[str]:
     """Read which messages are stored, one for each event, in the order of their ids."""
     return [event_id.rpartition(".")[0] for event_id in ids(engine)]
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait until it has happened; the processor is left to whom it is expected of."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def command(*arguments: str) -> list[str]:
@@ -105,11 +118,10 @@ def environment(url: str, root: Path, **more: str) -> dict[str, str]:
 def serving(
     url: str, root: Path, secrets: Mapping[str, str] | None = None, /, *, files: float | None = None, **limits: float
 ) -> Iterator[Served]:
-    """Start it on a free port; with limits of its own where they are given, and as many open files as it may have."""
-    few = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$0" "$@"']
-    limited = [sys.executable, "-W", "error", str(HERE / "limited.py"), json.dumps(limits)]
+    """Start it on a free port; with limits of its own where they are given, and so few open files."""
     environ = environment(url, root, **(secrets or {}))
-    with _running(few + (limited if limits else command("--port", "0")), environ) as served:
+    given = (limited.serve_limited, limits, files) if limits else (limited.serve, "--port", "0")
+    with _running(Piped(*given, env=environ)) as served:
         yield served
 
 
@@ -117,18 +129,16 @@ def serving(
 def serving_everybody(url: str, root: Path, *arguments: str, **environ: str) -> Iterator[Served]:
     """Start it on a free port with `--public`, and without a write key."""
     public = environment(url, root, SKENE_WRITE_KEY="") | environ
-    with _running(command("--public", "--port", "0", *arguments), public) as served:
+    with _running(Piped(limited.serve, "--public", "--port", "0", *arguments, env=public)) as served:
         yield served
 
 
 @contextmanager
-def _running(arguments: list[str], environ: Mapping[str, str]) -> Iterator[Served]:
-    process = subprocess.Popen(arguments, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _running(process: Piped) -> Iterator[Served]:
     try:
         yield Served(process)
     finally:
-        if process.poll() is None:
-            process.terminate()
+        process.terminate()
         process.communicate(timeout=PATIENCE)
 
 

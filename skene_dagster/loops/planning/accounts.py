@@ -29,18 +29,6 @@ def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipi
     return loop.recipient or "owner"
 
 
-def check_steps(loop: model.Loop, faults: Faults) -> None:
-    """Refuse what a step about accounts cannot do yet."""
-    if loop.per == "user":
-        return
-    for number, step in enumerate(loop.steps):
-        path = ("steps", number)
-        if step.action.type == "block":
-            said = "'block' blocks users, and this loop is per account."
-            advice = "Use an action of type email, or block in a loop about users: their entitlements are read by user."
-            faults.refuse((*path, "action", "type"), said, advice)
-
-
 def is_per_account(plan: LoopPlan) -> bool:
     """Whether a loop is about accounts, not about users."""
     return any(step.per_account for step in plan.steps)

@@ -11,7 +11,7 @@ from skene_dagster.loops import model
 from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.names import fault_of_name
 from skene_dagster.loops.plan import Block, Condition, Email, LoopPlan, StepPlan
-from skene_dagster.loops.planning.accounts import check_steps, recipient_of
+from skene_dagster.loops.planning.accounts import recipient_of
 from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition
 from skene_dagster.loops.planning.emails import plan_email
 from skene_dagster.loops.planning.faults import Faults
@@ -38,7 +38,6 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
     _check_names_of_steps(loop.steps, faults)
     topic = topic_of(loop, settings, faults)
     recipient = recipient_of(loop, settings, faults)
-    check_steps(loop, faults)
     plan = LoopPlan(
         name=name,
         type=loop.type,

@@ -7,35 +7,20 @@ WHERE mode = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Select,
-    and_,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
 
 from skene_dagster.delivery import controls
+from skene_dagster.delivery.blocking import drawing
+from skene_dagster.delivery.blocking.members import Members
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.goals import arms
-from skene_dagster.goals.comparing import Comparing
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
-from skene_dagster.loops.variants import variants_of
 from skene_dagster.segments import clearance
-from skene_dagster.segments.difference import Segment, inside
+from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span, end
 from skene_dagster.store.sweeping import Swept
-from skene_dagster.store.tables import OPEN, Moment, entitlements, segment_members
+from skene_dagster.store.tables import OPEN, Moment, entitlements
 
 CHUNK = 50_000
 """Members per transaction."""
@@ -59,14 +44,12 @@ def entitle(
     mode: Mode,
     as_of: datetime,
     clock: Clock,
-    share_of_all: float = 0.0,
+    settings: Settings,
 ) -> Entitled:
     """Block the members of the step's segment, and lift the block of those who left it. Idempotent.
 
-    Who is held out is not blocked, as they are not mailed.
-
-    Args:
-        share_of_all: of all users, who is held out of all loops.
+    Of a segment of accounts these are the users who belong to one. Who is held out is not blocked, as they are not
+    mailed.
 
     Raises:
         NoClearance: the segment was not refreshed at this as_of.
@@ -77,23 +60,15 @@ def entitle(
     if paused:
         return Entitled(0, 0, paused=True)
 
-    members = select(segment_members.c.user_id).where(inside(Segment(segment)))
-
-    def draw(connection: Connection, span: Span) -> int:
-        clearance.require(connection, segment, as_of, "nobody is blocked")
-        return _draw(connection, plan, mode, members.where(span.of(segment_members.c.user_id)), share_of_all, as_of)
+    members, share_of_all = Members.of(plan, step, settings), settings.holdout
 
     if plan.holdout or share_of_all:
-        Parts(engine, draw, [members], CHUNK).by_ranges()
+        drawing.draw(engine, plan, step, settings, mode, as_of)
 
     def lift(connection: Connection) -> int:
         clearance.require(connection, segment, as_of, "nobody is blocked")
-        is_inside = exists().where(
-            segment_members.c.segment == segment,
-            segment_members.c.exited_at == OPEN,
-            segment_members.c.user_id == entitlements.c.user_id,
-        )
-        stays = and_(is_inside, *_not_held_out(connection, plan, mode, entitlements.c.user_id, share_of_all))
+        not_held_out = members.not_held_out(connection, plan, mode.name, share_of_all)
+        stays = exists(members.select(literal(1)).where(members.user == entitlements.c.user_id, *not_held_out))
         ours = _of(mode, plan, step)
         return connection.execute(
             update(entitlements).where(*ours, entitlements.c.lifted_at == OPEN, ~stays).values(lifted_at=clock())
@@ -103,10 +78,10 @@ def entitle(
 
     def block(connection: Connection, span: Span) -> int:
         clearance.require(connection, segment, as_of, "nobody is blocked")
-        not_held_out = _not_held_out(connection, plan, mode, segment_members.c.user_id, share_of_all)
-        return _block(connection, plan, step, mode, span, clock(), not_held_out)
+        not_held_out = members.not_held_out(connection, plan, mode.name, share_of_all)
+        return _block(connection, plan, step, mode, members, span, clock(), not_held_out)
 
-    blocked = Parts(engine, block, [members], CHUNK).by_ranges()
+    blocked = Parts(engine, block, [members.select(members.user)], CHUNK).by_ranges()
     return Entitled(blocked, lifted, paused=False)
 
 
@@ -130,59 +105,26 @@ def _block(
     plan: LoopPlan,
     step: StepPlan,
     mode: Mode,
+    members: Members,
     span: Span,
     now: datetime,
     not_held_out: Sequence[ColumnElement[bool]],
 ) -> int:
     assert isinstance(step.action, Block)
-    members = segment_members.c
     known = exists().where(
-        *_of(mode, plan, step), entitlements.c.user_id == members.user_id, entitlements.c.lifted_at == OPEN
+        *_of(mode, plan, step), entitlements.c.user_id == members.user, entitlements.c.lifted_at == OPEN
     )
-    new = select(
+    new = members.select(
         literal(mode.name),
-        members.user_id,
+        members.user,
         literal(plan.name),
         literal(step.ledger_name),
         literal(OPEN, Moment),
         literal(now, Moment),
         literal(step.action.message),
-    ).where(inside(Segment(segment_name(plan.name, step.ledger_name))), span.of(members.user_id), ~known, *not_held_out)
+    ).where(span.of(members.user), ~known, *not_held_out)
     names = ["mode", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
-
-
-def _draw(
-    connection: Connection, plan: LoopPlan, mode: Mode, members: Select[Any], share_of_all: float, as_of: datetime
-) -> int:
-    """Draw the arms of those members who are in none; return how many."""
-    user_id = members.selected_columns[0]
-    new = members.where(~arms.is_in(arms.comparison_of(connection, mode.name, plan.name), user_id))
-    if share_of_all:
-        # Who is held out of all loops is in no loop's arm, and never will be.
-        new = new.where(~arms.is_in(arms.comparison_of(connection, mode.name, arms.ALL_LOOPS), user_id, "held_out"))
-    keys = connection.execute(new).scalars().all()
-    comparing = Comparing.read(
-        connection,
-        mode.name,
-        plan.name,
-        share=plan.holdout,
-        share_of_all=share_of_all,
-        variants=variants_of(plan),
-        keys=keys,
-        in_order=False,
-    )
-    made = [one for key in keys for one in comparing.enrol(key, comparing.holds_out(key))]
-    arms.enrol(connection, made, members, as_of=as_of)
-    return len(made)
-
-
-def _not_held_out(
-    connection: Connection, plan: LoopPlan, mode: Mode, user_id: ColumnElement[Any], share_of_all: float
-) -> list[ColumnElement[bool]]:
-    compared = [(plan.name, plan.holdout), (arms.ALL_LOOPS, share_of_all)]
-    held_out_of = [arms.comparison_of(connection, mode.name, loop) for loop, share in compared if share]
-    return [~arms.is_in(comparison, user_id, "held_out") for comparison in held_out_of]
 
 
 def _of(mode: Mode, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:

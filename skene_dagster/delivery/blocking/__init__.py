@@ -1,0 +1,1 @@
+"""Who is blocked in the product, until they leave a segment; and who is held out of that."""
