@@ -21,7 +21,12 @@ def project_files(proposal: Proposal, folder: Path) -> dict[str, str]:
     loop = first_loop(proposal)
     product = product_name(folder)
     rules = template("rules.md")
-    filled = {"@@PRODUCT@@": product, "@@HOME@@": _HOME, "@@LOOP@@": loop.name, "@@SOURCE@@": proposal.source}
+    filled = {
+        "@@PRODUCT@@": product,
+        "@@HOME@@": _HOME,
+        "@@LOOP@@": loop.name,
+        "@@SOURCE@@": _one_line(proposal.source),
+    }
     texts = {
         FILE: template("skene.yaml").replace("@@TABLES@@", _tables(proposal)),
         f"loops/{loop.name}.yaml": loop.text,
@@ -50,6 +55,11 @@ def product_name(folder: Path) -> str:
     """Guess what the product is called: as the folder is, which may hold anything."""
     words = re.findall(r"[A-Za-z0-9]+", folder.name)
     return " ".join(word if word.isupper() else word.capitalize() for word in words)[:40] or "Your Product"
+
+
+def _one_line(text: str) -> str:
+    """Keep a name, which may hold anything, within the comment that it stands in."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _tables(proposal: Proposal) -> str:

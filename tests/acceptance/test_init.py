@@ -1,5 +1,6 @@
 """From an empty folder to a preview of real people: `init`, `validate --database`, `preview`."""
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -182,6 +183,51 @@ def test_a_doubt_is_told_and_ends_with_4(root: Path, tmp_path: Path, monkeypatch
     assert doubted.output.splitlines()[-1] == "Next: skene-dagster validate --database"
     assert answered.exit_code == 0, answered.output
     assert "\n  table: members\n" in (root / "skene.yaml.new").read_text()
+
+
+def test_on_a_terminal_it_asks_which_table_and_whether_to_write(root: Path, tmp_path: Path) -> None:
+    file = _sqlite(tmp_path / "shop.db", read("ghost"))
+    command = [str(Path(sys.executable).with_name("skene-dagster")), "init", "--database", f"sqlite:///{file}"]
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"2\ny\n")
+
+    done = subprocess.run(command, cwd=root, stdin=terminal, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "users (0 rows) and members (0 rows) are too much alike to tell." in done.stdout
+    assert "  1  users\n  2  members\n" in done.stdout
+    assert "members (you named it)" in done.stdout
+    assert "\n  table: members\n" in (root / "skene.yaml").read_text()
+    for end in (keyboard, terminal):
+        os.close(end)
+
+
+@pytest.mark.usefixtures("django")
+def test_a_no_on_a_terminal_writes_nothing(root: Path) -> None:
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"n\n")
+
+    command = [str(Path(sys.executable).with_name("skene-dagster")), "init"]
+    done = subprocess.run(command, cwd=root, stdin=terminal, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert files(root) == []
+    for end in (keyboard, terminal):
+        os.close(end)
+
+
+@pytest.mark.usefixtures("django")
+def test_the_activity_and_the_address_can_be_named(root: Path) -> None:
+    named = run(root, "init", "--yes", "--activity", "date_joined", "--email", "username")
+    no_moments = run(root, "init", "--yes", "--activity", "username")
+    not_there = run(root, "init", "--yes", "--activity", "seen")
+
+    assert named.exit_code == 0, named.output
+    assert "u.date_joined < NOW() - INTERVAL 7 DAY" in (root / "loops" / "retention.yaml").read_text()
+    assert "  email: username\n" in (root / "skene.yaml").read_text()
+    assert "auth_user.username holds no moments" in in_words(no_moments)
+    assert "auth_user has no column 'seen'. It has: id, password" in in_words(not_there)
+    assert (no_moments.exit_code, not_there.exit_code) == (1, 1)
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(root: Path, django: Path) -> None:
