@@ -18,6 +18,7 @@ def main() -> None:
         "suppressed",
         "suppressions_import",
         "outcomes",
+        "report",
         "ticks",
         "memory",
         "rollup",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from skene_dagster.documents import shown
+from skene_dagster.wording import how_many
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "w": 604800}
 # Ten years: a moment minus a duration must be a date that every database can hold.
@@ -29,6 +30,12 @@ def duration_text(value: timedelta) -> str:
     seconds = int(value.total_seconds())
     unit = next(unit for unit in "dhms" if seconds % _SECONDS[unit] == 0)
     return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+def duration_in_words(value: timedelta) -> str:
+    """Write a timedelta as a reader says it: `30 days`."""
+    text = duration_text(value)
+    return how_many(int(text[:-1]), {"d": "day", "h": "hour", "m": "minute", "s": "second"}[text[-1]])
 
 
 Duration = Annotated[

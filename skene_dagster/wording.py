@@ -21,6 +21,14 @@ def percent(share: float) -> str:
     return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"
 
 
+def of_all(number: int, total: int) -> str:
+    """Write which part of a total a number is, roughly: `63 %`; what is not nothing never reads as nothing."""
+    if not total or not number:
+        return "0 %" if total else "-"
+    part = 100 * number / total
+    return "< 0.1 %" if part < 0.05 else f"{part:.1f} %" if part < 9.95 else f"{part:.0f} %"
+
+
 def without_addresses(text: str) -> str:
     """Take email addresses out of a text: a database may quote a user's row, and a users key may be one."""
     return _ADDRESS.sub("(an address)", text)

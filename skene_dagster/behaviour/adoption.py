@@ -115,6 +115,13 @@ def funnels(connection: Connection, features: Iterable[FeaturePlan], users: User
     return counts
 
 
+def changed(connection: Connection, since: datetime) -> Mapping[tuple[str, State], int]:
+    """Count the users who are in a state with a feature since a moment or later, by feature and state."""
+    counted = select(rows.feature, rows.state, func.count()).where(rows.state_since > since)
+    found = connection.execute(counted.group_by(rows.feature, rows.state))
+    return {(feature, state): users for feature, state, users in found}
+
+
 def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime, *, anew: bool) -> None:
     """Compute the adoption of all features by a chunk of users.
 

@@ -7,7 +7,7 @@ skene_engagement_levels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -32,7 +32,7 @@ from sqlalchemy.sql.selectable import NamedFromClause
 from skene_dagster.behaviour.rollup.chunks import Chunk
 from skene_dagster.settings import Level, Levels
 from skene_dagster.store.key_ranges import Span
-from skene_dagster.store.moments import earliest, later, latest
+from skene_dagster.store.moments import day_of, earliest, later, latest
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, engagement_levels, user_activity
 
@@ -68,6 +68,42 @@ def sizes(connection: Connection) -> Mapping[Level, int]:
     counted = select(rows.level, func.count()).where(rows.left_at == OPEN).group_by(rows.level)
     found: dict[str, int] = dict(connection.execute(counted).all())
     return {level: found.get(level, 0) for level in LEVELS}
+
+
+@dataclass(frozen=True)
+class Stay:
+    """How many users began at a level on the same day, and left it on the same day."""
+
+    level: Level
+    entered_on: date | None
+    """None: before the days that were asked about."""
+    left_on: date | None
+    """None: they are at it."""
+    users: int
+
+
+def stays(connection: Connection, since: datetime) -> list[Stay]:
+    """Count the users at each level at a moment and since then, by the days on which they came and went."""
+    entered = case((rows.entered_at > since, day_of(rows.entered_at))).label("entered_on")
+    left = case((rows.left_at != OPEN, day_of(rows.left_at))).label("left_on")
+    each = rows.level, entered, left
+    # All of it is in the index on left_at.
+    counted = select(*each, func.count()).where(rows.left_at > since).group_by(*each)
+    return [Stay(*row) for row in connection.execute(counted)]
+
+
+def moves(connection: Connection, since: datetime) -> Mapping[tuple[Level, Level], int]:
+    """Count the users who are at another level than at a moment: by that one, and by the present one."""
+    then, now = engagement_levels.alias("then_"), engagement_levels.alias("now_")
+    before = and_(then.c.user_id == now.c.user_id, then.c.left_at > since, then.c.left_at != OPEN)
+    moved = (
+        select(then.c.level, now.c.level, func.count())
+        .select_from(now.join(then, before))
+        .where(now.c.left_at == OPEN, now.c.entered_at > since, then.c.entered_at <= since)
+        .where(then.c.level != now.c.level)
+        .group_by(then.c.level, now.c.level)
+    )
+    return {(before_, now_): users for before_, now_, users in connection.execute(moved)}
 
 
 def write(connection: Connection, levels: Levels, chunk: Chunk, as_of: datetime, *, anew: bool) -> None:

@@ -71,6 +71,13 @@ def counts(connection: Connection, plan: UsagePlan, as_of: datetime) -> Mapping[
     return {found.name: Count(ever.get(found.name, 0), now.get(found.name, 0)) for found in plan.milestones}
 
 
+def reached_by_day(connection: Connection, since: date) -> Mapping[tuple[str, date], int]:
+    """Count who reached a milestone on a day or a later one, by milestone and day."""
+    each = rows.milestone, rows.reached_on
+    counted = select(*each, func.count()).where(rows.reached_on >= since).group_by(*each)
+    return {(milestone, day): users for milestone, day, users in connection.execute(counted)}
+
+
 def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime) -> None:
     """Record what a chunk of users has reached by what they did."""
     counted = [milestone for milestone in plan.milestones if milestone.counted_as]

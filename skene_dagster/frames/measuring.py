@@ -10,6 +10,7 @@ from skene_dagster.delivery.model import ModeName
 from skene_dagster.frames.reading import Frames, Moment, Words, among, read, same, within
 from skene_dagster.goals.arms import Arm
 from skene_dagster.settings.usage import Level
+from skene_dagster.store.tables import account_people
 from skene_dagster.store.tables import arms as arms_table
 from skene_dagster.store.tables import outcomes as outcomes_table
 
@@ -40,15 +41,21 @@ def outcomes(
         emails; share, of all, that was held out when they were drawn, as a number from 0 to below 1; enrolled_at, the
         tick; level, their engagement level then; goal, by its key; window_ends_at; reached_at, missing where they did
         not; value, the sum of what the goal's query says; state: `open` (asked again), `final`, `not_asked` (the goal
-        is gone). Only final rows are compared, and only those with a share above 0.
+        is gone); account_id, with which they are compared, missing where the loop is about users: rows of one account
+        are not independent. Only final rows are compared, and only those with a share above 0.
     """
     arm, outcome = arms_table.c, outcomes_table.c
     same_user = and_(*(arm[name] == outcome[name] for name in _COMPARED))
+    same_account = and_(*(arm[name] == account_people.c[name] for name in _COMPARED))
     names = ("arm", "variant", "share", "enrolled_at", "level")
     reached = ("goal", "window_ends_at", "reached_at", "value", "state")
     query = (
-        select(*(arm[name] for name in (*_COMPARED, *names)), *(outcome[name] for name in reached))
-        .select_from(arms_table.outerjoin(outcomes_table, same_user))
+        select(
+            *(arm[name] for name in (*_COMPARED, *names)),
+            *(outcome[name] for name in reached),
+            account_people.c.account_id,
+        )
+        .select_from(arms_table.outerjoin(outcomes_table, same_user).outerjoin(account_people, same_account))
         .where(*same(arm.mode, mode), *same(arm.loop, loop), *within(arm.enrolled_at, since, until))
         .where(*among(arm.user_id, users))
     )

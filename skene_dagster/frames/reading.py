@@ -16,7 +16,7 @@ from skene_dagster.settings import load
 from skene_dagster.store import schema
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.failures import translated
-from skene_dagster.store.keys import common_key
+from skene_dagster.store.keys import Key, common_key
 from skene_dagster.store.tables import OPEN
 
 Moment = str | date | datetime | pd.Timestamp
@@ -75,8 +75,8 @@ def read(
 
 
 def _parts(project: Path, query: Select[Any], words: Mapping[str, Words], size: int) -> Iterator[pd.DataFrame]:
-    with _reading(project) as (connection, key_dtype):
-        types = {column.name: _dtype(column, words, key_dtype) for column in query.selected_columns}
+    with _reading(project) as (connection, keys):
+        types = {column.name: _dtype(column, words, keys) for column in query.selected_columns}
         found = connection.execute(query, execution_options={"stream_results": True, "yield_per": size})
         is_empty = True
         for rows in found.partitions():
@@ -87,7 +87,8 @@ def _parts(project: Path, query: Select[Any], words: Mapping[str, Words], size: 
 
 
 @contextmanager
-def _reading(project: Path) -> Iterator[tuple[Connection, str]]:
+def _reading(project: Path) -> Iterator[tuple[Connection, Mapping[str, str]]]:
+    """Connect; say what the columns of keys are."""
     settings = load(project)
     engine = open_engine(settings.database_url, read_only=True)
     try:
@@ -97,20 +98,27 @@ def _reading(project: Path) -> Iterator[tuple[Connection, str]]:
                 advice="On SQLite the next run makes or upgrades them; on a server, run: skene-dagster migrate",
             )
         with translated(), engine.connect() as connection:
-            key = common_key(connection, settings.users)
-            # Above 2⁶³ only the unsigned type has room.
-            number = "UInt64" if "unsigned" in key.sql.lower() else "Int64"
-            yield connection, number if key.is_integer else "object" if "binary" in key.sql.lower() else "string"
+            users = _key_dtype(common_key(connection, settings.users))
+            # While there are no accounts, their key is of the type of the users key.
+            accounts = settings.accounts and _key_dtype(common_key(connection, settings.accounts))
+            yield connection, {"user_id": users, "account_id": accounts or users}
     finally:
         engine.dispose()
 
 
-def _dtype(column: ColumnElement[Any], words: Mapping[str, Words], key_dtype: str) -> Any:
+def _key_dtype(key: Key) -> str:
+    if key.is_integer:
+        # Above 2⁶³ only the unsigned type has room.
+        return "UInt64" if "unsigned" in key.sql.lower() else "Int64"
+    return "object" if "binary" in key.sql.lower() else "string"
+
+
+def _dtype(column: ColumnElement[Any], words: Mapping[str, Words], keys: Mapping[str, str]) -> Any:
     if column.name in words:
         return words[column.name].dtype
     match column.type:
         case NullType():
-            return key_dtype
+            return keys[column.name]
         case DateTime() | Date():
             return "datetime64[us, UTC]"
         case BigInteger() | Integer():

@@ -37,7 +37,7 @@ from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span
-from skene_dagster.store.moments import earliest, later
+from skene_dagster.store.moments import later
 from skene_dagster.store.tables import Moment, arms, goals, outcomes
 
 CHUNK = 50_000
@@ -167,8 +167,9 @@ def _begin(
 def _ask(connection: Connection, asking: _Asking, who: Select[Any], what: Happened) -> int:
     """Write the outcomes of a range of people, but for those that are final; return how many the database counts."""
     ends = later(_arm.enrolled_at, asking.goal.within)
-    until = earliest(ends, literal(what.known_until, Moment))
-    counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, until))
+    # Two conditions: TiDB 8.5, 2026-11, computes LEAST() of two moments as texts.
+    is_known = what.first_at <= literal(what.known_until, Moment)
+    counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, ends), is_known)
     is_final = _arm.enrolled_at <= literal(asking.final_before(what.known_until), Moment)
     found = who.add_columns(
         func.max(ends, type_=Moment),

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from skene_dagster.settings.usage import Level
+
 # 2026-11: it warns on its first run on a machine, about a cache that it then makes.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
@@ -79,15 +81,10 @@ def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]], m
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        bottom = [0] * len(weeks)
-        for colour, (loop, numbers) in zip(SERIES, rows.items(), strict=False):
-            axes.bar(range(len(weeks)), numbers, bottom=bottom, color=colour, width=0.7, label=loop)
-            bottom = [below + number for below, number in zip(bottom, numbers, strict=True)]
+        _stack(axes, rows, SERIES)
         axes.set_xticks(range(len(weeks)), [f"{week.day} {week:%b}" for week in weeks])
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.set_ylabel("emails a week")
         mark(axes, {(one.day - weeks[0]).days / 7 - 0.5: one.number for one in marks})
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.25), ncols=3)
 
     total = sum(sum(numbers) for numbers in rows.values())
     return _svg(draw, (7.2, 3.2), f"Emails a week by loop, {total:,} in all; the table below has the numbers.")
@@ -125,6 +122,109 @@ def effects(found: Sequence[Interval]) -> Markup:
 
     said = "; ".join(f"{one.name} {one.estimate:+.1f} ({one.low:+.1f} to {one.high:+.1f})" for one in found)
     return _svg(draw, (7.2, 1.1 + 0.42 * len(found)), f"The difference that each loop makes, in points: {said}.")
+
+
+def emails_ahead(days: Sequence[date], emails: Mapping[str, Sequence[int]]) -> Markup | None:
+    """Draw how many emails are known of on each of the coming days, the surest below; None where there are none.
+
+    Args:
+        emails: by how sure they are, a number for each day.
+    """
+    if not any(sum(numbers) for numbers in emails.values()):
+        return None
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        _stack(
+            axes, {kind: numbers for kind, numbers in emails.items() if sum(numbers)}, (SERIES[0], SERIES[4], SERIES[5])
+        )
+        axes.set_xticks(range(len(days)), [f"{day:%a} {day.day} {day:%b}" for day in days])
+        axes.set_ylabel("emails a day")
+
+    total = "; ".join(f"{kind} {sum(numbers):,}" for kind, numbers in emails.items())
+    return _svg(draw, (7.2, 2.8), f"Emails of the coming days: {total}; the table below has them by loop and day.")
+
+
+def emails_a_person(week: Mapping[int, int], month: Mapping[int, int], people: int) -> Markup | None:
+    """Draw which part of all people had so many emails in seven and in thirty days; None where there is nobody."""
+    if not people:
+        return None
+    numbers = range(max([*week, *month]) + 1)
+    spans = {"in 7 days": week, "in 30 days": month}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, (colour, (span, counted)) in enumerate(zip(SERIES, spans.items(), strict=False)):
+            shares = [100 * counted.get(number, 0) / people for number in numbers]
+            axes.bar([number + 0.4 * place - 0.2 for number in numbers], shares, color=colour, width=0.38, label=span)
+        axes.set_xticks(numbers)
+        axes.set_xlabel("emails")
+        axes.set_ylabel("% of people")
+        axes.legend(frameon=False, loc="upper right", ncols=2)
+
+    none = 100 * week.get(0, 0) / people
+    return _svg(draw, (7.2, 2.8), f"Emails a person: {none:.0f} % had none in 7 days; the table below has the numbers.")
+
+
+def levels(days: Sequence[date], sizes: Mapping[Level, Sequence[int]], marks: Sequence[Mark] = ()) -> Markup | None:
+    """Draw how many users were at each level at the end of each day; None where it is known of fewer than two days."""
+    if len(days) < 2:
+        return None
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        places = range(len(days))
+        axes.stackplot(places, *sizes.values(), labels=list(sizes), colors=SERIES, linewidth=0)
+        step = max(1, len(days) // 7)
+        axes.set_xticks(places[::step], [f"{day.day} {day:%b}" for day in days[::step]])
+        axes.set_xlim(0, len(days) - 1)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        axes.set_ylabel("users")
+        mark(axes, {float((one.day - days[0]).days): one.number for one in marks if days[0] <= one.day <= days[-1]})
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.25), ncols=3)
+
+    said = "; ".join(f"{level} {some[0]:,} to {some[-1]:,}" for level, some in sizes.items())
+    return _svg(draw, (7.2, 3.2), f"Users by engagement level, from the first day to the last: {said}.")
+
+
+def adoption(features: Mapping[str, Mapping[str, int]]) -> Markup | None:
+    """Draw which part of the users is in each state with each feature; None where there is no feature, or no user.
+
+    Args:
+        features: users by state.
+    """
+    shown = {feature: users for feature, users in features.items() if sum(users.values())}
+    if not shown:
+        return None
+    states = list(next(iter(shown.values())))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        places = range(len(shown) - 1, -1, -1)
+        left = [0.0] * len(shown)
+        for colour, state in zip((SERIES[2], SERIES[0], SERIES[1], SERIES[5]), states, strict=True):
+            parts = [100 * users[state] / sum(users.values()) for users in shown.values()]
+            axes.barh(places, parts, left=left, color=colour, height=0.6, label=state)
+            left = [before + part for before, part in zip(left, parts, strict=True)]
+        axes.set_yticks(list(places), list(shown))
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("% of users")
+        figure.legend(frameon=False, loc="outside upper left", ncols=4)
+
+    said = "; ".join(
+        f"{feature}: {', '.join(f'{n:,} {state}' for state, n in users.items())}" for feature, users in shown.items()
+    )
+    return _svg(draw, (7.2, 1.3 + 0.42 * len(shown)), f"Users by their use of each feature: {said}.")
+
+
+def _stack(axes: Axes, rows: Mapping[str, Sequence[int]], colours: Sequence[str]) -> None:
+    """Draw bars on top of each other: a number of each name at each place."""
+    bottom: Sequence[int] = [0] * max((len(numbers) for numbers in rows.values()), default=0)
+    for colour, (name, numbers) in zip(colours, rows.items(), strict=False):
+        axes.bar(range(len(numbers)), numbers, bottom=bottom, color=colour, width=0.7, label=name)
+        bottom = [below + number for below, number in zip(bottom, numbers, strict=True)]
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.25), ncols=3)
 
 
 def _svg(draw: Callable[[Figure], None], size: tuple[float, float], said: str) -> Markup:

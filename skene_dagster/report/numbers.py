@@ -1,8 +1,8 @@
 """The numbers of the report, counted by the database."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -16,12 +16,16 @@ from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
-from skene_dagster.report import arrived
+from skene_dagster.report import arrived, coming, people, pressure
+from skene_dagster.report.coming import Coming
 from skene_dagster.report.mails.looks import Looks, looks_of
+from skene_dagster.report.people import People
+from skene_dagster.report.pressure import Pressure
 from skene_dagster.segments import members
-from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.conditions import subject as subject_of_step
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
+from skene_dagster.store.subjects import ACCOUNTS, USERS
 from skene_dagster.versions import history
 from skene_dagster.versions.history import Version
 
@@ -94,6 +98,10 @@ class Numbers:
     loops: Sequence[LoopNumbers]
     emails: Mapping[tuple[str, date], int]
     """By loop, and the day of their tick."""
+    pressure: Pressure
+    coming: Coming
+    people: People | None
+    """None: it is about one loop only."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
     looks: Looks = field(default_factory=dict)
@@ -108,61 +116,94 @@ class Numbers:
         return self.as_of - timedelta(days=DAYS)
 
 
-def read(engine: Engine, settings: Settings, project: Project, mode: str, clock: Clock) -> Numbers:
+def read(
+    engine: Engine, settings: Settings, project: Project, mode: str, clock: Clock, *, loop: str | None = None
+) -> Numbers:
     """Count all of it; it measures nothing and writes nothing.
 
+    Args:
+        loop: only what is about this one.
+
     Raises:
+        SettingsError: `users.mailable` cannot be used on this database.
         StoreError: the database refused.
     """
     found, now = Found(), clock()
-    wrong.on_this_machine(found, settings, [broken.file for broken in project.broken])
-    wrong.in_the_database(found, engine, settings, project.loops, mode, clock)
+    shown = [plan for plan in project.loops if loop in (None, plan.name)]
+    wrong.on_this_machine(found, settings, [broken.file for broken in project.broken if loop is None])
+    wrong.in_the_database(found, engine, settings, shown, mode, clock)
     if found.failed:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        counted = _count(connection, project.loops, mode, now, found.problems)
-        return replace(
-            counted,
-            looks=looks_of(connection, project.loops, settings, mode, now),
-            domains=arrived.by_domain(connection, project.loops, mode, counted.since),
-            versions=history.read(connection, counted.since, {plan.name for plan in project.loops}),
+        since = now - timedelta(days=DAYS)
+        decided = decided_since(connection, mode, since)
+        waiting = waiting_by_step(connection, mode)
+        by_day = counted_by_day(connection, mode, since.date())
+        names = {plan.name for plan in shown}
+        return Numbers(
+            now,
+            mode,
+            found.problems,
+            _loops(connection, shown, mode, now, decided, waiting, by_day),
+            _emails(decided),
+            pressure.read(connection, settings, project.loops, mode, now, waiting, loop),
+            coming.read(connection, settings, shown, mode, now, decided),
+            people.read(connection, settings, now, since) if loop is None else None,
+            _examples(connection, mode, decided, since),
+            looks_of(connection, shown, settings, mode, now),
+            {key: counts for key, counts in by_day.items() if key[0] in names},
+            arrived.by_domain(connection, shown, mode, since),
+            history.read(connection, since, names),
         )
 
     return reading(engine, count)
 
 
-def _count(
-    connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime, problems: Sequence[Problem]
-) -> Numbers:
+def _loops(
+    connection: Connection,
+    plans: Sequence[LoopPlan],
+    mode: str,
+    now: datetime,
+    decided: Sequence[Decisions],
+    waiting: Mapping[tuple[str, str, str], int],
+    by_day: Mapping[tuple[str, date], ReceiptCounts],
+) -> list[LoopNumbers]:
     since = now - timedelta(days=DAYS)
-    decided = decided_since(connection, mode, since)
-    waiting = waiting_by_step(connection, mode)
-    by_day = counted_by_day(connection, mode, since.date())
-    loops = [
+    moved: dict[str, tuple[int, int, int]] = {}
+    for subject in (USERS, ACCOUNTS):
+        names = [
+            segment_name(plan.name, step.ledger_name)
+            for plan in plans
+            for step in plan.steps
+            if not step.by_row and subject_of_step(step) is subject
+        ]
+        moved |= members.moved_since(connection, names, since, subject) if names else {}
+    return [
         LoopNumbers(
             plan,
-            [_step(connection, plan, step, decided, waiting, since) for step in plan.steps],
+            [_step(plan, step, decided, waiting, moved) for step in plan.steps],
             _sum([counts for (loop, _), counts in by_day.items() if loop == plan.name]),
             outcomes_of(connection, plan, mode, as_of=now),
         )
         for plan in plans
     ]
+
+
+def _emails(decided: Sequence[Decisions]) -> Mapping[tuple[str, date], int]:
     emails: Counter[tuple[str, date]] = Counter()
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    days = {key: counts for key, counts in by_day.items() if key[0] in {plan.name for plan in plans}}
-    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since), days=days)
+    return emails
 
 
 def _step(
-    connection: Connection,
     plan: LoopPlan,
     step: StepPlan,
     decided: Sequence[Decisions],
     waiting: Mapping[tuple[str, str, str], int],
-    since: datetime,
+    moved: Mapping[str, tuple[int, int, int]],
 ) -> StepNumbers:
     mine = plan.name, step.ledger_name
     outcomes: Counter[str] = Counter()
@@ -170,10 +211,8 @@ def _step(
         if (one.loop, one.step) == mine:
             outcomes[_outcome(one)] += one.number
     waits = {reason: n for (loop, name, reason), n in waiting.items() if (loop, name) == mine}
-    came, left, inside = outcomes.total(), 0, 0
-    if not step.by_row:
-        segment = segment_name(*mine)
-        came, left, inside = members.moved_since(connection, segment, since, subject(step))
+    by_row = outcomes.total(), 0, 0
+    came, left, inside = by_row if step.by_row else moved.get(segment_name(*mine), (0, 0, 0))
     return StepNumbers(step, inside, came, left, outcomes, waits)
 
 
@@ -195,9 +234,16 @@ def _sum(counts: Sequence[ReceiptCounts]) -> ReceiptCounts:
 def _examples(
     connection: Connection, mode: str, decided: Sequence[Decisions], since: datetime
 ) -> dict[tuple[str, str], Sequence[object]]:
-    found: dict[tuple[str, str], Sequence[object]] = {}
+    grouped: dict[tuple[str, str], list[Decisions]] = defaultdict(list)
     for one in decided:
-        reason = _outcome(one)
-        if reason not in {"mailed", "held_out"} and (one.loop, reason) not in found:
-            found[one.loop, reason] = examples_of(connection, mode, one, since, EXAMPLES)
+        if _outcome(one) not in {"mailed", "held_out"}:
+            grouped[one.loop, _outcome(one)].append(one)
+    found: dict[tuple[str, str], Sequence[object]] = {}
+    for name, same in grouped.items():
+        # Those of several days are enough, mostly: looking for others reads all that was decided in a step.
+        known = {user for one in same for user in one.some}
+        most = max(same, key=lambda one: one.number)
+        if len(known) < min(EXAMPLES, sum(one.number for one in same)):
+            known |= set(examples_of(connection, mode, most, since, EXAMPLES))
+        found[name] = sorted(known)[:EXAMPLES]  # type: ignore[type-var]  # of one type, that of the users key
     return found

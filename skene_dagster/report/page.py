@@ -1,26 +1,30 @@
 """The report as a page: one file, without scripts, that a browser opens from a disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from skene_dagster.durations import duration_in_words
 from skene_dagster.explain.reasons import REASONS
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
 from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
-from skene_dagster.report import arrived, changed, charts
+from skene_dagster.report import arrived, changed, charts, pressure
+from skene_dagster.report.coming import Kind
 from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
+from skene_dagster.report.people import STATES, FeatureUse
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import how_many, in_words, percent
+from skene_dagster.wording import how_many, in_words, of_all, percent
 
 TITLE = "Growth loops"
 
@@ -28,6 +32,15 @@ FILE = Path(".skene") / "report.html"
 """Where it is, in the project."""
 
 WEEK = timedelta(days=7)
+
+KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "decided": "decided",
+        "asked again": "asked again, at most",
+        "follows": "after another email, at most",
+    }
+)
+"""What is known of emails to come, in words."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,20 @@ def render(numbers: Numbers, *, title: str) -> str:
         goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
         chart_of_emails=charts.emails_by_week(weeks, mailed, marks) if mailed else None,
         chart_of_effects=charts.effects(intervals) if intervals else None,
+        pressure=numbers.pressure,
+        most_emails=pressure.MOST,
+        filled_by=partial(pressure.filled_by, numbers.pressure),
+        chart_of_pressure=charts.emails_a_person(
+            numbers.pressure.week, numbers.pressure.month, numbers.pressure.people
+        ),
+        coming=numbers.coming,
+        kinds_of_coming=KINDS,
+        chart_of_coming=charts.emails_ahead(
+            numbers.coming.days, {said: numbers.coming.of_kind(kind) for kind, said in KINDS.items()}
+        ),
+        people=numbers.people,
+        chart_of_levels=charts.levels(numbers.people.days, numbers.people.sizes, marks) if numbers.people else None,
+        chart_of_features=charts.adoption(_shares(numbers.people.features)) if numbers.people else None,
         weeks=weeks,
         emails=mailed,
         delivered={one.plan.name: _delivered(one) for one in numbers.loops},
@@ -176,6 +203,10 @@ def _interval(one: LoopNumbers) -> list[charts.Interval]:
     return [charts.Interval(one.plan.name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
 
 
+def _shares(features: Sequence[FeatureUse]) -> Mapping[str, Mapping[str, int]]:
+    return {one.title: {state: getattr(one.users, state) for state in STATES} for one in features}
+
+
 def _delivered(one: LoopNumbers) -> str:
     """Say which part has arrived; nothing comes back from the outbox."""
     return percent(round(one.came_back.rate("delivered"), 3)) if one.came_back.delivered else "-"
@@ -216,14 +247,19 @@ def _picture(numbers: StepNumbers) -> Picture:
 def _template() -> Template:
     # Undefined names are our own mistakes.
     environment = Environment(
+        loader=FunctionLoader(_file),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(_file),
     )
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.filters["srcdoc"] = _srcdoc
+    environment.filters["of_all"] = of_all
+    environment.filters["duration"] = duration_in_words
+    environment.filters["user"] = as_text
+    environment.filters["moment"] = in_words
+    environment.filters["trigger"] = trigger
     return environment.get_template("report.html")
 
 

@@ -52,17 +52,26 @@ def page(
     return connection.execute(query.order_by(member.user_id).limit(limit)).all()
 
 
-def moved_since(connection: Connection, segment: str, at: datetime, subject: Subject = USERS) -> tuple[int, int, int]:
-    """Count who entered a segment after a moment, who left it after that, and who is inside."""
+def moved_since(
+    connection: Connection, segments: Sequence[str], at: datetime, subject: Subject = USERS
+) -> dict[str, tuple[int, int, int]]:
+    """Count who entered each segment after a moment, who left it after that, and who is inside.
+
+    A segment in which nobody was is left out.
+    """
     member = subject.members.c
     inside = case((member.exited_at == OPEN, 1), else_=0)
-    query = select(
-        func.coalesce(func.sum(case((member.entered_at > at, 1), else_=0)), 0),
-        func.count() - func.coalesce(func.sum(inside), 0),
-        func.coalesce(func.sum(inside), 0),
+    query = (
+        select(
+            member.segment,
+            func.sum(case((member.entered_at > at, 1), else_=0)),
+            func.count() - func.sum(inside),
+            func.sum(inside),
+        )
+        .where(member.segment.in_(segments), member.exited_at > at)
+        .group_by(member.segment)
     )
-    came, left, there = connection.execute(query.where(member.segment == segment, member.exited_at > at)).one()
-    return int(came), int(left), int(there)
+    return {segment: (int(came), int(left), int(there)) for segment, came, left, there in connection.execute(query)}
 
 
 def entered(

@@ -32,7 +32,9 @@ def pressure(
     """
     people = users_table(settings.users)
     everybody = connection.execute(select(func.count()).select_from(people)).scalar_one()
-    before = Counter(emails.people_by_mails(connection, mode, people.c[settings.users.key], since=as_of - A_WEEK))
+    keys_of_all = select(people.c[settings.users.key])
+    (had_some,) = emails.people_by_mails(connection, mode, keys_of_all, since=[as_of - A_WEEK])
+    before = Counter(had_some)
     before[0] = everybody - sum(before.values())
     after = Counter(before)
     keys: Sequence[object] = list(mailed)

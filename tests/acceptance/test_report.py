@@ -92,6 +92,29 @@ def test_it_is_one_file_that_loads_nothing_and_runs_nothing(root: Path) -> None:
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", html)
 
 
+def test_its_sections_are_in_the_order_of_its_contents(root: Path) -> None:
+    page, html = report(root)
+
+    links = re.findall(r'<a href="#([a-z]+)">', html.partition("</nav>")[0])
+    assert links == re.findall(r'<section id="([a-z]+)">', html)
+    assert links[4:6] == ["pressure", "coming"]
+    assert links[-3:] == ["people", "changed", "counted"]
+    # A section with nothing to tell says so.
+    assert "No cap limits how many emails a person gets" in page.text
+    assert "No loop keeps another from mailing" in page.text
+    assert "1 person: not mailable (users.mailable in skene.yaml)." in page.text
+    assert "Nothing is known of what people do" in page.text
+
+
+def test_emails_a_person_are_those_of_the_ledger(root: Path) -> None:
+    page, _ = report(root)
+
+    mailed = counted(root, "accepted")
+    # 62 users, one of whom is not mailable.
+    assert f"of {USERS + 1} who may be mailed" in page.text
+    assert f"1 {mailed} ({mailed / (USERS + 1):.0%}".replace("%", " %)") in page.text
+
+
 def test_nobody_is_named_on_it(root: Path) -> None:
     _, html = report(root)
 
@@ -119,6 +142,7 @@ def test_of_one_loop_it_shows_that_loop(tmp_path: Path) -> None:
 
     assert "drawn-retention" in page.ids
     assert "drawn-other" not in page.ids
+    assert "people" not in page.ids
     assert skene(root, "report", "--loop", "retentoin").exit_code == 2
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from accounts_world import make_accounts
 from delivery_world import START, World, make_world
 from sqlalchemy import Engine, insert
 
@@ -153,6 +154,22 @@ def test_outcomes_are_the_arms_with_what_their_users_reached(world: World) -> No
     assert (found["share"].tolist(), found["value"].tolist()[0]) == ([0.1, 0.1], 2.5)
     assert [str(found[name].dtype) for name in ("draw", "share", "reached_at")] == ["Int64", "Float64", MOMENT]
     assert ours(frames.outcomes("retention", since=START + timedelta(days=1))).empty
+
+
+def test_of_a_loop_about_accounts_outcomes_say_with_which_somebody_is_compared(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.chdir(tmp_path)
+    world = make_accounts(engine, tmp_path)
+    world.replan(("type: retention\n", "type: retention\nholdout: 50%\n"), ("recipient: owner", "recipient: everybody"))
+    world.workspace("w1", [1, 2])
+    world.tick()
+
+    found = ours(frames.outcomes("retention", mode="outbox")).sort_values("user_id", ignore_index=True)
+
+    assert (found["user_id"].tolist(), found["account_id"].tolist()) == ([1, 2], ["w1", "w1"])
+    assert [str(found[name].dtype) for name in ("user_id", "account_id")] == ["Int64", "string"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from test_planning import LOOP, plan, settings
 
 from skene_dagster.cli.validate.notices import notices
-from skene_dagster.outcomes.foreseen import of_people, of_share
+from skene_dagster.outcomes.foreseen import of_accounts, of_people, of_share
 
 NOON = datetime(2026, 3, 2, 12)
 
@@ -23,6 +23,15 @@ def test_of_few_hardly_anything_can_be_seen_and_of_nobody_nothing() -> None:
         "with so few held out, less than 6.4 points cannot be seen, if 5 of 100 reach the goal anyway"
     )
     assert of_people(9, 0) == "with so few held out, no difference can be seen"
+
+
+def test_people_of_an_account_count_as_one_for_they_may_all_act_alike() -> None:
+    assert of_share(0.1, per_account=True) == (
+        "Of 10,000 accounts, 1,000 are held out: a difference of less than 2 points cannot be seen, if 5 of 100 people "
+        "reach the goal anyway, and the people of each account act alike."
+    )
+    assert of_accounts(900, 100).endswith("if 5 of 100 reach the goal anyway and the people of each account act alike")
+    assert of_accounts(900, 99) == "no difference could be seen, for each group needs 100 accounts"
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,9 @@ def rolled_up(connection: Connection) -> datetime | None:
         return None
     moment: datetime = row.as_of
     return moment
+
+
+def first_rolled_up(connection: Connection) -> datetime | None:
+    """Say as of when what users do was first rolled up: of before that only the levels of then are known."""
+    row = leases.state(connection, NAME, ROLLUP)
+    return None if row is None else row.first_as_of

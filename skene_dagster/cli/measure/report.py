@@ -9,7 +9,7 @@ from skene_dagster.cli.choosing import plan_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
-from skene_dagster.project import Project, load_project
+from skene_dagster.project import load_project
 from skene_dagster.report.numbers import read
 from skene_dagster.report.page import FILE, TITLE, save
 from skene_dagster.settings import load
@@ -32,9 +32,10 @@ def report(root: Path, *, loop: str | None, out: Path | None, browser: bool) -> 
     """
     settings = load(root)
     project = load_project(settings)
-    shown = project if loop is None else Project((plan_of(project, loop),), ())
+    if loop is not None:
+        plan_of(project, loop)
     with open_ledger(settings) as (engine, clock):
-        numbers = read(engine, settings, shown, modes.choose(settings).name, clock)
+        numbers = read(engine, settings, project, modes.choose(settings).name, clock, loop=loop)
     file = out or settings.root / FILE
     try:
         save(numbers, file, title=TITLE if loop is None else f"{TITLE}: {loop}")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.cli.why.layout import clean, day, moment, short
 from skene_dagster.cli.words import BOUNCES, LEFT_BECAUSE, SUPPRESSED_BECAUSE, Known, reason_of_one
-from skene_dagster.durations import duration_text
+from skene_dagster.durations import duration_in_words
 from skene_dagster.explain.model import AddressHealth, CapRoom, Coming, Explained, Happened, Outside, Person, TopicState
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.times.zones import fault_of_timezone
@@ -39,9 +39,11 @@ class Speaker:
         known = Known(
             loop=loop,
             topic=topic if about is None else about.title or topic,
-            repeat=_span(email.repeat) if email is not None and isinstance(email.repeat, timedelta) else None,
-            cap=None if cap is None else f"{how_many(cap.count, 'mail')} in {_span(cap.within)}",
-            expires_after=_span(self.settings.limits.expires_after),
+            repeat=duration_in_words(email.repeat)
+            if email is not None and isinstance(email.repeat, timedelta)
+            else None,
+            cap=None if cap is None else f"{how_many(cap.count, 'mail')} in {duration_in_words(cap.within)}",
+            expires_after=duration_in_words(self.settings.limits.expires_after),
         )
         return reason_of_one(reason, known)
 
@@ -147,7 +149,7 @@ class Speaker:
             case "new":
                 return when, "is decided then: they are new to it"
             case "follows":
-                after = "" if one.after is None else f"{_span(one.after)} later, "
+                after = "" if one.after is None else f"{duration_in_words(one.after)} later, "
                 held = f"; {reason}" if reason else ""
                 return ("after that" if one.at is None else when), f"{after}if they still match{held}"
 
@@ -259,9 +261,3 @@ _BY_THEN = {
     "outranked": "a loop of higher priority comes first, until then",
 }
 """Why a moment was chosen at which somebody is asked again."""
-
-
-def _span(span: timedelta) -> str:
-    text = duration_text(span)
-    number, unit = int(text[:-1]), {"d": "day", "h": "hour", "m": "minute", "s": "second"}[text[-1]]
-    return how_many(number, unit)

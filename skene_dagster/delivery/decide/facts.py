@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.checks.db_errors import unknown_column
@@ -132,17 +132,23 @@ def people(
     return found
 
 
-def may_be_mailed(
-    connection: Connection, users: Users, key: ColumnElement[Any], *, as_of: datetime
-) -> ColumnElement[bool]:
-    """Say that the user of this key has an address and may be mailed, as a condition.
+def reachable(connection: Connection, users: Users, *, as_of: datetime) -> Select[Any]:
+    """Select the keys of the users who have an address and may be mailed.
 
     Raises:
         SettingsError: `users.mailable` cannot be used on this database.
     """
     table = users_table(users, users.email)
     mailable = is_mailable(connection, users, as_of)
-    return exists().where(table.c[users.key] == key, mailable == 1, func.trim(table.c[users.email]) != "")
+    return select(table.c[users.key]).where(mailable == 1, func.trim(table.c[users.email]) != "")
+
+
+def may_be_mailed(
+    connection: Connection, users: Users, key: ColumnElement[Any], *, as_of: datetime
+) -> ColumnElement[bool]:
+    """Say that the user of this key has an address and may be mailed, as a condition; see `reachable`."""
+    them = reachable(connection, users, as_of=as_of)
+    return them.where(them.selected_columns[0] == key).exists()
 
 
 @contextmanager

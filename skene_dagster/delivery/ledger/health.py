@@ -1,18 +1,20 @@
 """Counts for people: what is open of a step, what nobody sends, what is asked about again, and what was decided."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Date, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Date, and_, case, func, literal, or_, select, tuple_
 
 from skene_dagster.delivery.ledger.decisions.progress import held
-from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
+from skene_dagster.delivery.ledger.reading import TO_DO, UNSENT, is_due, is_free
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of
-from skene_dagster.delivery.model import Reason, SendState
+from skene_dagster.delivery.model import DeferReason, Reason, SendState
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.subjects import ACCOUNTS, USERS
-from skene_dagster.store.tables import OPEN, batches, sends
+from skene_dagster.store.moments import day_of
+from skene_dagster.store.subjects import ACCOUNTS, USERS, Subject
+from skene_dagster.store.tables import OPEN, Moment, batches, sends
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,69 @@ class Decisions:
     day: date
     """Of their tick (UTC)."""
     number: int
+    some: tuple[object, object]
+    """The first and the last of their users, in the order of the keys."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Emails of a step that are decided, and have not left."""
+
+    loop: str
+    step: str
+    day: date
+    """From which on they may leave (UTC); this one where they may now."""
+    waits_until: datetime | None
+    """The last moment until which some of them wait for their recipients' hours, or their slice; None: none does."""
+    emails: int
+
+
+@dataclass(frozen=True)
+class AskedAgain:
+    """How many are decided again in a step, at the same day's ticks and for the same reason."""
+
+    loop: str
+    step: str
+    reason: DeferReason
+    place: int
+    """At which of the moments that were asked about, or before."""
+    is_inside: bool
+    """They are still in its segment."""
+    number: int
+
+
+def emails_ahead(connection: Connection, mode: str, now: datetime) -> list[Ahead]:
+    """Count the emails that are decided and have not left, by the day from which on they may leave."""
+    waits = batches.c.not_before > now
+    due = func.coalesce(batches.c.due_at, batches.c.reserved_at, type_=Moment)
+    at = case((batches.c.not_before > due, batches.c.not_before), else_=due)
+    day = day_of(case((at > now, at), else_=literal(now, Moment))).label("day")
+    until = func.max(case((waits, batches.c.not_before)), type_=Moment)
+    each = batches.c.loop, batches.c.step, day
+    query = select(*each, until, func.sum(batches.c.size)).where(batches.c.mode == mode, batches.c.state.in_(UNSENT))
+    rows = connection.execute(query.group_by(*each).order_by(*each))
+    return [Ahead(loop, step, on, waits_until, int(emails)) for loop, step, on, waits_until, emails in rows]
+
+
+def asked_again(
+    connection: Connection, mode: str, steps: Sequence[tuple[str, str]], until: Sequence[datetime], subject: Subject
+) -> list[AskedAgain]:
+    """Count who is decided again in some steps up to the last of some moments, by the first that is not before it."""
+    of, member = subject.deferred.c, subject.members.c
+    inside = and_(member.segment == of.loop + "." + of.step, member.exited_at == OPEN, member.user_id == of.user_id)
+    place = case(*((of.ask_at <= moment, number) for number, moment in enumerate(until))).label("place")
+    is_inside = case((member.user_id.is_not(None), 1), else_=0).label("is_inside")
+    each = of.loop, of.step, of.reason, place, is_inside
+    query = (
+        select(*each, func.count())
+        .prefix_with(f"/*+ INL_JOIN({subject.members.name}) */", dialect="mysql")
+        .select_from(subject.deferred.outerjoin(subject.members, inside))
+        .where(of.mode == mode, tuple_(of.loop, of.step).in_(steps), of.ask_at <= until[-1])
+        .group_by(*each)
+        .order_by(*each)
+    )
+    rows = connection.execute(query) if steps else ()
+    return [AskedAgain(loop, step, reason, at, bool(there), number) for loop, step, reason, at, there, number in rows]
 
 
 def open_emails(connection: Connection, scope: StepScope) -> int:
@@ -91,8 +156,13 @@ def _emails(connection: Connection, which: ColumnElement[bool]) -> int:
 def decided_since(connection: Connection, mode: str, as_of: datetime) -> list[Decisions]:
     """Count the final decisions of a tick and later ones; it looks at all of the mode's sends, once."""
     key = sends.c.loop, sends.c.step, sends.c.state, sends.c.reason, func.date(sends.c.as_of, type_=Date)
-    query = select(*key, func.count()).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
-    return [Decisions(*row) for row in connection.execute(query.order_by(*key))]
+    user = sends.c.user_id
+    counted = func.count(), func.min(user, type_=user.type), func.max(user, type_=user.type)
+    query = select(*key, *counted).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
+    return [
+        Decisions(loop, step, state, reason, day, number, (first, last))
+        for loop, step, state, reason, day, number, first, last in connection.execute(query.order_by(*key))
+    ]
 
 
 def examples_of(connection: Connection, mode: str, one: Decisions, as_of: datetime, most: int) -> list[object]:

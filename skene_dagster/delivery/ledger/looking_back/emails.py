@@ -1,10 +1,11 @@
 """How many emails people have had."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, case, func, select
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import MAILED
@@ -22,16 +23,29 @@ def mails_of_step(connection: Connection, scope: StepScope, *, since: datetime) 
     return connection.execute(query).scalar_one()
 
 
-def people_by_mails(connection: Connection, mode: str, users: ColumnElement[Any], *, since: datetime) -> dict[int, int]:
-    """Count the users who had marketing emails of ticks after a moment, by their number; not those with none.
+def people_by_mails(
+    connection: Connection, mode: str, users: Select[Any], *, since: Sequence[datetime]
+) -> list[dict[int, int]]:
+    """Count users by the number of marketing emails that they had of ticks after a moment; not those with none.
 
     Args:
-        users: the key of the users table, to which only those belong who are still there.
+        users: the keys of those who are counted.
+        since: the moments. There is an answer for each.
     """
-    there = sends.c.user_id.in_(select(users))
-    each = _marketing(mode, since).where(there).group_by(sends.c.user_id).subquery("each")
-    query = select(each.c.mails, func.count()).group_by(each.c.mails)
-    return {int(mails): people for mails, people in connection.execute(query)}
+    mails = [
+        func.sum(case((sends.c.as_of > moment, 1), else_=0)).label(f"mails_{number}")
+        for number, moment in enumerate(since)
+    ]
+    each = _marketing(mode, min(since)).with_only_columns(sends.c.user_id, *mails).group_by(sends.c.user_id)
+    had, them = each.subquery("had"), users.subquery("them")
+    numbers = [column for column in had.c if column.name != "user_id"]
+    # As a join: SQLite would look in the sends for each of an `IN`, of all users (2026-11-30).
+    query = select(*numbers, func.count()).select_from(had.join(them, next(iter(them.c)) == had.c.user_id))
+    found: list[Counter[int]] = [Counter() for _ in since]
+    for *of_them, people in connection.execute(query.group_by(*numbers)):
+        for counted, number in zip(found, of_them, strict=True):
+            counted[int(number)] += people
+    return [{number: people for number, people in counted.items() if number} for counted in found]
 
 
 def mails_since(connection: Connection, mode: str, keys: Sequence[object], *, since: datetime) -> dict[object, int]:
