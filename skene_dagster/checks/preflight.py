@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, inspect, literal_column, select
-from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.accounts import check_columns
@@ -32,6 +31,7 @@ from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejecte
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
+from skene_dagster.product import shapes
 from skene_dagster.product.user_tests import has_agreed, is_mailable
 from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject
@@ -39,7 +39,6 @@ from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.names import parts
 from skene_dagster.store.tables import metadata
 
 _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
@@ -83,7 +82,7 @@ def _of_a_text(connection: Connection, users: Users, place: Place) -> Iterator[S
     name = users.mailable.strip().replace("`", "").rpartition(".")[2]
     if users.mailable.strip().replace("`", "") not in {name, f"{bare}.{name}", f"{users.table}.{name}"}:
         return
-    for column in _columns(connection, users):
+    for column in shapes.columns_of(connection, users.table):
         if column["name"].lower() == name.lower() and isinstance(column["type"], String):
             yield SettingsError(
                 f"{name} is a text, which is neither true nor false: nobody would be mailed.",
@@ -169,12 +168,8 @@ def _check_step(
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     """List the columns of the users table that may be NULL, in lower case."""
-    return frozenset(column["name"].lower() for column in _columns(connection, users) if column["nullable"])
-
-
-def _columns(connection: Connection, users: Users) -> list[ReflectedColumn]:
-    schema, bare = parts(users.table)
-    return inspect(connection).get_columns(bare, schema=schema)
+    columns = shapes.columns_of(connection, users.table)
+    return frozenset(column["name"].lower() for column in columns if column["nullable"])
 
 
 def all_rows(

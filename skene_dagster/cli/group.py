@@ -24,12 +24,13 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
-  4  everything works, but a person should look (status, doctor, preview,
-     suppressions lift, suppressions import, users erase)
+  4  everything works, but a person should look (init, status, doctor,
+     preview, suppressions lift, suppressions import, users erase)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
+        "init": "Propose a project from the product's database, or from its code.",
         "validate": "Check loops, templates and settings; with --database, their SQL too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
         "why": "Say why one user was mailed, or not, and what comes next.",
@@ -62,6 +63,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
+        "init": ["init"],
         "validate": ["validate"],
         "doctor": ["doctor"],
         "why": ["why"],

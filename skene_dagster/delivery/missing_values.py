@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, String, case, func, inspect, or_, select
+from sqlalchemy import Connection, String, case, func, or_, select
 from sqlalchemy.types import NullType
 
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.variants import in_each
+from skene_dagster.product.shapes import columns_of
 from skene_dagster.product.user_tests import is_mailable
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import users_table
-from skene_dagster.store.names import parts
 
 MOST = 1_000_000
 """Users that are looked at; a server reads so many in about a second."""
@@ -88,8 +88,7 @@ def _cure(one: _Needed, *, is_text: bool) -> str:
 
 def _texts(connection: Connection, settings: Settings) -> frozenset[str]:
     """List the columns of the users table that hold texts, in lower case."""
-    schema, bare = parts(settings.users.table)
-    columns = inspect(connection).get_columns(bare, schema=schema)
+    columns = columns_of(connection, settings.users.table)
     return frozenset(column["name"].lower() for column in columns if isinstance(column["type"], String | NullType))
 
 

@@ -1,13 +1,16 @@
 """The shape of a product's table, as a server knows it: the number of its rows, and its indexes."""
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, inspect, literal_column, select, text
-from sqlalchemy.engine.interfaces import ReflectedIndex
+from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
+from sqlalchemy.exc import SAWarning
 
 from skene_dagster.errors import StoreError
 from skene_dagster.store.engine import is_sqlite
@@ -21,6 +24,22 @@ _LONGEST_KEY = 3072
 """Bytes, on TiDB and InnoDB alike."""
 _LONGEST_NAME = 56
 """Fewer than the 64 allowed, so that the statement's first line fits into 80 columns."""
+
+
+@contextmanager
+def of_any_type() -> Iterator[None]:
+    """Inspect tables whatever the types of their columns are."""
+    # SQLAlchemy, 2026-11: it warns of each type that it does not know, and of SQLite's integers with a length.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        yield
+
+
+def columns_of(connection: Connection, name: str) -> list[ReflectedColumn]:
+    """List the columns of a table, or a view, that is there."""
+    schema, bare = parts(name)
+    with of_any_type():
+        return inspect(connection).get_columns(bare, schema=schema)
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
     schema, bare = parts(name)
     about, within = inspect(connection), {"schema": schema}
     try:
-        with translated():
+        with translated(), of_any_type():
             found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
             # SQLAlchemy 2, 2026-11: after a type with a length it finds no constraint of SQLite's, only its index.
             indexes = about.get_indexes(bare, **within, include_auto_indexes=True)
@@ -113,8 +132,7 @@ def create_index(connection: Connection, name: str, columns: Sequence[str]) -> s
 
 def _moments_in_sqlite(connection: Connection, name: str) -> list[MomentColumn]:
     schema, bare = parts(name)
-    about, within = inspect(connection), {"schema": schema}
-    found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
+    found = columns_of(connection, name) if inspect(connection).has_table(bare, schema=schema) else []
     named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
     return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
 

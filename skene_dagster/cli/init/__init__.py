@@ -1,0 +1,1 @@
+"""skene-dagster init."""

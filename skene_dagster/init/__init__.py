@@ -1,0 +1,1 @@
+"""A project proposed from what is there: the product's database or its code. docs/start.md."""

@@ -1,0 +1,1 @@
+"""Readers: a database, or the code of a framework, becomes a Schema."""
