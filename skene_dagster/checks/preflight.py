@@ -39,6 +39,7 @@ from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
+from skene_dagster.store.names import parts
 from skene_dagster.store.tables import metadata
 
 _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
