@@ -241,7 +241,7 @@ def _reasons(numbers: Numbers, one: LoopNumbers) -> list[Reason]:
 
 def _picture(numbers: StepNumbers) -> Picture:
     step = numbers.step
-    blocks = f"blocks them: {step.action.message}" if isinstance(step.action, Block) else ""
+    blocks = f"blocks them: {step.action.message.rstrip('.')}" if isinstance(step.action, Block) else ""
     email = "" if step.email is None else f"email {step.email.template}, {how_often(step)}"
     what = "; ".join(part for part in (blocks, email) if part)
     return Picture(step.name, trigger(step), who(step.condition), what, to_whom(step), numbers)
