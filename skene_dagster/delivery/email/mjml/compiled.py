@@ -14,6 +14,9 @@ import mrml
 from skene_dagster.delivery.email.mjml.lint import Lint, TooDeep, Values
 from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
 
+# mrml 0.2, 2026-11: by itself it fetches some fonts, such as Roboto and Ubuntu, its default, from a third party.
+_NO_FONTS = mrml.RenderOptions(fonts={})
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -57,7 +60,7 @@ def compile_mjml(source: str) -> Compiled:
     if lint.faults:
         raise Faulty(lint.faults)
     try:
-        output = mrml.to_html(protected.text)
+        output = mrml.to_html(protected.text, None, _NO_FONTS)
     except OSError as bad:
         raise Faulty([_refused_by_mrml(str(bad), protected)]) from None
     subject = " ".join(html.unescape(output.title or "").split())
