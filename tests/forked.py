@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -115,8 +116,10 @@ class Piped:
         self.send_signal(signal.SIGTERM)
 
     def send_signal(self, number: signal.Signals) -> None:
+        # It may have ended, and who started it not yet have said so: `subprocess` passes over this, too.
         if self.poll() is None:
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     def communicate(self, timeout: float = PATIENCE) -> tuple[str, str]:
         """Wait for its end; return what it said and was not read yet, each less than a pipe holds."""
