@@ -4,18 +4,30 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, cast, func, inspect, literal_column, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Subquery,
+    and_,
+    cast,
+    func,
+    inspect,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import String
 
 from skene_dagster.errors import StoreError
 from skene_dagster.init.schema import Column, Schema, Table
-from skene_dagster.product.column_kinds import source
 from skene_dagster.product.shapes import known_rows, of_any_type
 from skene_dagster.store.engine import is_sqlite, reading
 from skene_dagster.store.failures import translated
-from skene_dagster.store.names import named
+from skene_dagster.store.names import named, parts
 
 SAMPLE = 1000
 """Values of a column that are looked at."""
@@ -109,6 +121,7 @@ class DatabaseRows:
         self._engine = engine
         self._sampled: dict[tuple[str, str], Sequence[object]] = {}
         self._counted: dict[str, int | None] = {}
+        self._keys: dict[str, Sequence[str]] = {}
 
     def count(self, table: str) -> int | None:
         if table not in self._counted:
@@ -120,9 +133,8 @@ class DatabaseRows:
         asked = (table, column)
         if asked not in self._sampled:
             self._sampled[asked] = ()
-            rows, value = source(table, column)
-            first = select(value.label("value")).select_from(rows).limit(LOOKED_AT).subquery()
-            some: Select[Any] = select(first.c.value).where(first.c.value.is_not(None)).limit(SAMPLE)
+            first, key = self._first(table, column, LOOKED_AT)
+            some: Select[Any] = select(first.c.value).where(first.c.value.is_not(None)).order_by(*key).limit(SAMPLE)
             with suppress(StoreError):
                 self._sampled[asked] = reading(
                     self._engine, lambda connection: connection.execute(some).scalars().all()
@@ -130,14 +142,32 @@ class DatabaseRows:
         return self._sampled[asked]
 
     def count_where_set(self, table: str, column: str) -> int:
-        rows, value = source(table, column)
-        first = select(value.label("value")).select_from(rows).limit(MOST_COUNTED).subquery()
+        first, _ = self._first(table, column, MOST_COUNTED)
         zeros = ("", "0", "0000-00-00 00:00:00", "0000-00-00")
         said = and_(first.c.value.is_not(None), cast(first.c.value, String).not_in(zeros))
         counted = select(func.count()).select_from(first).where(said)
         with suppress(StoreError):
             return reading(self._engine, lambda connection: int(connection.execute(counted).scalar_one()))
         return 0
+
+    def _first(self, table: str, column: str, most: int) -> tuple[Subquery, list[ColumnElement[Any]]]:
+        """Select a column, as `value`, of the first rows by the table's key; say by what they are ordered."""
+        key = self._key(table) or (column,)
+        rows = named(table, column, *key)
+        ordered = [rows.c[one].label(f"key_{number}") for number, one in enumerate(key)]
+        first = select(rows.c[column].label("value"), *ordered).order_by(*ordered).limit(most).subquery()
+        return first, [first.c[one.name] for one in ordered]
+
+    def _key(self, table: str) -> Sequence[str]:
+        if table not in self._keys:
+            schema, bare = parts(table)
+            self._keys[table] = ()
+            with suppress(StoreError), of_any_type():
+                self._keys[table] = reading(
+                    self._engine,
+                    lambda connection: inspect(connection).get_pk_constraint(bare, schema)["constrained_columns"],
+                )
+        return self._keys[table]
 
 
 def _count(connection: Connection, table: str) -> int:
