@@ -38,7 +38,7 @@ def build_definitions(
         upstream: definitions, or assets, among which the product's tables are looked for by their metadata
             `dagster/table_name`; lineage starts there.
         translate: returns an asset with another key, group, owners, tags, metadata, kinds or description. What it adds
-            to `deps` is added; what it takes away stays.
+            to `deps` is added, but for emails, whose assets are graphs; what it takes away stays.
         environ: the SKENE_* variables, and the providers' keys.
     """
     found = tables_made_by(

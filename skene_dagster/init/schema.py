@@ -46,7 +46,6 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     primary: tuple[str, ...] = ()
-    is_view: bool = False
 
     def column(self, name: str) -> Column | None:
         """Find a column by its name, in any case."""
