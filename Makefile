@@ -3,8 +3,9 @@
 VENV ?= .venv
 PYTHON ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-# Of the tests' time two fifths are waiting, for daemons and for servers that flush; quick's wait for nobody.
+# Of the tests' time two fifths are waiting, for daemons and for servers that flush; quick's wait less, but some do.
 WORKERS ?= $(shell echo $$(( $(CORES) * 2 )))
+QUICK_WORKERS := $(shell echo $$(( $(CORES) + 1 )))
 KILLS ?= 1000
 SEED ?= 1
 COUNT ?= 100
@@ -50,11 +51,11 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	$(IN_MEMORY) $(COMPILED_ONCE) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
-quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (some minutes)
+quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (two minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(CORES) --maxprocesses 4
+	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(QUICK_WORKERS) --maxprocesses 4
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)
