@@ -74,7 +74,7 @@ simulate: $(VENV)/.installed-dev ## Simulate 10,000 histories of sending (20 min
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at random moments (half an hour), and count emails lost or sent twice
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)
 
-check: lint test ## What every change must pass: lint and test
+check: lint test lowest ## What every change must pass: lint, test, lowest
 
 bench: $(VENV)/.installed-dev ## Measure: refresh, memory, job and load time, as ratios
 	$(BIN)/python -m benchmarks
