@@ -1,6 +1,6 @@
-"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
-which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan. `validate` stops
-here, `preview` reads it without writing, and Dagster's graph is built from it.
+"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen.
+
+Equality ignores where things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
 """
 
 from dataclasses import dataclass, field
@@ -192,6 +192,8 @@ class Email:
     """Versions of the template, and the share of each; see `loops.variants`."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
+    locale: str | None = None
+    """The column of the users table with the language that they get it in; None: all get the same."""
 
     @property
     def transactional(self) -> bool:

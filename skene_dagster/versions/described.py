@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from skene_dagster import locales
 from skene_dagster.delivery.email.templates import checks
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import Block, Email, LoopPlan, Query, StepPlan
@@ -104,9 +105,14 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]
 def _of_email(settings: Settings, email: Email) -> dict[str, str]:
     parts = checks.parts(settings.templates, settings.root, email)
     shares = ", ".join(f"{name} {percent(share)}" for name, share in email.variants)
+    others = ", ".join(sorted(locales.spelled(tag) for tag in parts if tag))
     return {
-        "=template": f"template {email.template}",
-        **{name: _digest(texts) for name, texts in parts.items()},
+        "=template": f"template {email.template}" + (f" in {others}" if others else ""),
+        **{
+            name + (f" in {locales.spelled(tag)}" if tag else ""): _digest(texts)
+            for tag, of_language in parts.items()
+            for name, texts in of_language.items()
+        },
         "=variants": f"variants {shares or 'none'}",
         "personalization": _digest(email.personalization),
         "what it shows of skene.yaml": _digest([(name, _plain(thing)) for name, thing in email.about]),

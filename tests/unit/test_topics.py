@@ -132,8 +132,8 @@ def test_production_serves_the_pages_over_https(tmp_path: Path) -> None:
     )
 
 
-def test_the_locale_is_read_for_the_pages_of_ours(tmp_path: Path) -> None:
-    for settings, columns in ((PUBLIC, ("lang",)), (OWN, ("id",))):
+def test_the_locale_is_read_for_the_language_of_emails_and_of_our_pages(tmp_path: Path) -> None:
+    for settings, columns in ((PUBLIC, ("lang",)), (OWN, ("id", "lang"))):
         email = planned(tmp_path, f"users: {{locale: lang}}\n{settings}").steps[0].email
         assert email is not None
         assert email.user_columns == columns

@@ -13,6 +13,7 @@ from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import LABEL, Screen, open_screen
 from skene_dagster.cli.validate.notices import next_ticks, notices, of_all_loops
+from skene_dagster.delivery.email.translations import between_languages, unreached
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule
@@ -53,6 +54,10 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
             screen.error(error)
     looks = _looked_at(project, errors, settings, answer)
     _print_loops(screen, project, errors, looks, answer)
+    if not files and not errors:
+        # Which files a loop uses that is broken, nobody knows.
+        for place, text in unreached(settings, project.loops):
+            screen.labelled("notice", str(place), text)
     wrong = [error for found in errors.values() for error in found] + (list(answer.settings) if answer else [])
     if unreachable is not None:
         screen.error(unreachable)
@@ -124,7 +129,8 @@ def _looked_at(
             continue
         try:
             with boundary.around(file):
-                found[file] = _Look(next_ticks(plan, now), list(notices(plan, settings, answer, now)))
+                said = [*notices(plan, settings, answer, now), *between_languages(settings, plan)]
+                found[file] = _Look(next_ticks(plan, now), said)
         except DocumentError as error:
             errors[file] = error.errors
     return found

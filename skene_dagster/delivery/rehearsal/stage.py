@@ -76,6 +76,8 @@ class Stage:
     as_of: datetime
     others: Sequence[LoopPlan] = ()
     """The loops of the project, with which it shares the emails of a day."""
+    locale: str | None = None
+    """In whose language its emails are shown; None: in that of their recipients."""
 
     @cached_property
     def audience(self) -> SendAudience:
@@ -134,7 +136,7 @@ def render(
     """
     return templates.render(
         in_variant(stage.email, _variant(stage, user_id, account)),
-        user=person.columns,
+        user=_user(stage, person),
         row=row,
         account=account,
         letterhead=Letterhead.of(stage.settings, stage.email.topic),
@@ -143,6 +145,18 @@ def render(
         loop=stage.plan.name,
         step=stage.step.name,
     )
+
+
+def language(
+    stage: Stage, templates: Templates, user_id: object, person: Person, account: Mapping[str, object] = _NONE
+) -> tuple[str, str]:
+    """Say in which language `render` makes an email, as a tag (empty: as for all others), and by which template."""
+    return templates.language(in_variant(stage.email, _variant(stage, user_id, account)), _user(stage, person))
+
+
+def _user(stage: Stage, person: Person) -> Mapping[str, object]:
+    column = stage.email.locale
+    return person.columns if column is None or stage.locale is None else {**person.columns, column: stage.locale}
 
 
 def _variant(stage: Stage, user_id: object, account: Mapping[str, object]) -> str | None:

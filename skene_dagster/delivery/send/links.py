@@ -1,11 +1,11 @@
 """The links in emails that are sent: each of its own, signed, about one recipient and one topic."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from skene_dagster import locales
 from skene_dagster.consent.suppressions import Scope, topic_scope
 from skene_dagster.consent.tokens import Signer, Token
 from skene_dagster.delivery.email.letterhead import page_of
@@ -14,8 +14,6 @@ from skene_dagster.settings.addresses import address_of
 
 LOCALHOST = "http://localhost:8765"
 """Where `skene-dagster serve` serves the pages for mail that reaches none of its recipients."""
-
-_LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,3}")
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Links:
             locale: as the product has it; what is no language tag is none.
         """
         user, address = names
-        known = locale if isinstance(locale, str) and _LOCALE.fullmatch(locale) else ""
-        token = Token(address, user, self.topic, self.one_click, known, self.ledger_id, send_id)
+        tag = locales.spelled(locales.tag_of(locale))
+        token = Token(address, user, self.topic, self.one_click, tag, self.ledger_id, send_id)
         return page_of(self.base, self.signer.sign(token))
 
 

@@ -69,12 +69,13 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
     hours = _hours(email, path, settings, faults)
+    locale = {settings.users.locale} if settings.users.locale else set()
     zone = {settings.users.timezone} if settings.users.timezone and hours != ANY_HOUR else set()
     return Email(
         provider=email.provider or settings.sender.provider,
         template=email.template,
         personalization=tuple(email.personalization.items()),
-        user_columns=tuple(sorted(user | zone | columns_of_the_link(email, settings, faults))),
+        user_columns=tuple(sorted(user | zone | locale | columns_of_the_link(email, settings, faults))),
         row_columns=tuple(sorted(row)),
         repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
@@ -83,6 +84,7 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         account_columns=tuple(sorted(account)),
         variants=tuple((name, part / sum(email.variants.values())) for name, part in email.variants.items()),
         about=about,
+        locale=settings.users.locale,
     )
 
 

@@ -67,7 +67,7 @@ def columns_of_the_link(email: model.EmailAction, settings: Settings, faults: Fa
     if email.transactional:
         return frozenset()
     if sender.public_url:
-        return frozenset() if settings.users.locale is None else frozenset((settings.users.locale,))
+        return frozenset()
     place = Place(FILE, None, "sender.unsubscribe_url")
     try:
         read = columns_of(sender.unsubscribe_url, place)

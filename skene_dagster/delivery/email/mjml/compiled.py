@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import mrml
 
-from skene_dagster.delivery.email.mjml.lint import Lint, TooDeep, Values
+from skene_dagster import locales
+from skene_dagster.delivery.email.mjml.lint import Lint, Root, TooDeep, Values
 from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
 
 # mrml 0.2, 2026-11: by itself it fetches some fonts, such as Roboto and Ubuntu, its default, from a third party.
@@ -24,6 +25,8 @@ class Compiled:
 
     html: str
     subject: str
+    language: str
+    """Its tag, in lower case; empty where neither the file nor its name says it."""
     in_order: bool
     """The statements stand in the HTML in the order of the file: what the file pairs is paired there.
 
@@ -40,8 +43,11 @@ class Faulty(Exception):
 
 
 @lru_cache(maxsize=128)
-def compile_mjml(source: str) -> Compiled:
+def compile_mjml(source: str, language: str = "") -> Compiled:
     """Compile an MJML file with Jinja in it; a value in `href` or `src` is checked to be an address when it is printed.
+
+    Args:
+        language: the tag in the name of the file, in lower case; empty: it has none, and `<mjml lang>` may say it.
 
     Raises:
         Faulty: with every fault that was found. Jinja's own syntax is taken as correct.
@@ -59,8 +65,12 @@ def compile_mjml(source: str) -> Compiled:
     lint.finish()
     if lint.faults:
         raise Faulty(lint.faults)
+    assert lint.root is not None  # without it there is a fault
+    if fault := _fault_of_language(lint.root, language):
+        raise Faulty([fault])
+    language = language or locales.tag_of(lint.root.attributes.get("lang"))
     try:
-        output = mrml.to_html(protected.text, None, _NO_FONTS)
+        output = mrml.to_html(_in_its_language(protected.text, lint.root, language), None, _NO_FONTS)
     except OSError as bad:
         raise Faulty([_refused_by_mrml(str(bad), protected)]) from None
     subject = " ".join(html.unescape(output.title or "").split())
@@ -82,8 +92,28 @@ def compile_mjml(source: str) -> Compiled:
     return Compiled(
         html=protected.restore(output.content, made.links),
         subject=protected.restore(subject),
+        language=language,
         in_order=in_file == in_html,
     )
+
+
+def _fault_of_language(root: Root, language: str) -> Fault | None:
+    said = root.attributes.get("lang")
+    if said is None:
+        return None
+    if not (tag := locales.tag_of(said)):
+        return Fault(root.line, f"lang={said!r} is not a language tag.", "Write one like en or pt-BR.")
+    if language and tag != language:
+        message = f"The file's name says {locales.spelled(language)!r}, and <mjml> says lang={said!r}."
+        return Fault(root.line, message, "Leave `lang` out: the name says it.")
+    return None
+
+
+def _in_its_language(text: str, root: Root, language: str) -> str:
+    """Say on <mjml> which language the email is in, and how it is written, as far as its author does not."""
+    ours = {"lang": locales.spelled(language), "dir": locales.direction(language)} if language else {}
+    added = "".join(f' {name}="{value}"' for name, value in ours.items() if name not in root.attributes)
+    return f"{text[: root.end]}{added}{text[root.end :]}"
 
 
 def _refused_by_mrml(text: str, protected: Protected) -> Fault:

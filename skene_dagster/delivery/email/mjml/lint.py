@@ -1,7 +1,7 @@
 """What mrml would silently drop, repair or misread: checked on the file, and once more on mrml's output."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -120,13 +120,23 @@ class _Open:
     """What cannot be used in it; nothing of it is said where the fault is that it was never closed."""
 
 
+@dataclass(frozen=True)
+class Root:
+    """The tag <mjml>."""
+
+    attributes: Mapping[str, str | None]
+    line: int
+    end: int
+    """Where in the text its name ends."""
+
+
 class Lint(Values):
     """Finds, beside that, unknown names, tags in the wrong place, and tags left open."""
 
     def __init__(self, protected: Protected) -> None:
         super().__init__(protected)
         self._open: list[_Open] = []
-        self._has_root = False
+        self.root: Root | None = None
         self._images = 0
 
     @property
@@ -142,7 +152,10 @@ class Lint(Values):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
-        self._has_root = self._has_root or tag == "mjml"
+        if tag == "mjml" and self.root is None:
+            row, column = self.getpos()
+            before = sum(len(line) + 1 for line in self.protected.text.split("\n")[: row - 1])
+            self.root = Root(dict(attrs), self.line, before + column + len("<mjml"))
         self._images += tag == "mj-carousel-image"
         if tag == "mj-carousel-image" and self._images == _MOST_IMAGES + 1:
             # mrml 0.2, 2026-11: writes a rule for each two of them.
@@ -189,7 +202,7 @@ class Lint(Values):
     def finish(self) -> None:
         for one in self._open:
             self._never_closed(one)
-        if not self._has_root:
+        if self.root is None:
             self.faults.append(Fault(1, "The file has no <mjml>."))
         self.faults.sort(key=lambda fault: fault.line or 0)
 

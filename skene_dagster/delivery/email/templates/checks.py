@@ -4,13 +4,14 @@ import keyword
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
 
 from skene_dagster.delivery.email import headers
+from skene_dagster.delivery.email.languages import ambiguous, languages
 from skene_dagster.delivery.email.mjml.compiled import Compiled, Faulty, compile_mjml
 from skene_dagster.delivery.email.mjml.source import Fault
 from skene_dagster.delivery.email.templates.lint import lint, names_used
@@ -45,8 +46,13 @@ def check(folder: Path, root: Path, plan: LoopPlan, step: StepPlan, sender: Send
         return []
     errors = [*_personalization(plan, step, email), *_sender(sender, transactional=email.transactional)]
     for one in in_each(email):
-        sources, unread = read(folder, root, one.template, plan, step)
-        errors += [*unread, *(_template(folder, one, sender, sources) if sources else ())]
+        errors += ambiguous(folder, one)
+        for tag, name in languages(folder, one).items():
+            sources, unread = read(folder, root, name, plan, step)
+            errors += [
+                *unread,
+                *(_template(folder, replace(one, template=name), tag, sender, sources) if sources else ()),
+            ]
     return errors
 
 
@@ -55,7 +61,7 @@ def read(
 ) -> tuple[Sources | None, list[TemplateError]]:
     """Read both files of a template; where one is missing, say which there are."""
     mjml, text = folder / f"{name}.mjml", folder / f"{name}.txt"
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9_]{1,48})?", name) is None or not (
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9_]{1,48})?(\.[A-Za-z0-9_-]{1,40})?", name) is None or not (
         os.path.lexists(mjml) or os.path.lexists(text)
     ):
         known = _known(folder)
@@ -77,20 +83,27 @@ def read(
     return (None, errors) if errors else (Sources(*texts), [])
 
 
-def parts(folder: Path, root: Path, email: Email) -> dict[str, list[str]]:
-    """Return the subject, the HTML and the text of an email's template, in each of its variants, by these names.
+def language_of(sources: Sources) -> str:
+    """Return the language that a template says itself, as a tag; its check found no faults."""
+    return compile_mjml(sources.mjml).language
+
+
+def parts(folder: Path, root: Path, email: Email) -> dict[str, dict[str, list[str]]]:
+    """Return the subject, the HTML and the text of an email, by these names, in each of its variants; by language.
 
     A step whose check finds faults need not be asked.
     """
-    found: dict[str, list[str]] = {"subject": [], "HTML": [], "text": []}
+    found: dict[str, dict[str, list[str]]] = {}
     for one in in_each(email):
-        sources, _ = read(folder, root, one.template)
-        if sources is not None:
-            made = compile_mjml(sources.mjml)
-            found["subject"].append(made.subject)
-            # The title is the subject.
-            found["HTML"].append(made.html.replace(made.subject, ""))
-            found["text"].append(sources.text)
+        for tag, name in languages(folder, one).items():
+            sources, _ = read(folder, root, name)
+            of_language = found.setdefault(tag, {"subject": [], "HTML": [], "text": []})
+            if sources is not None:
+                made = compile_mjml(sources.mjml, tag)
+                of_language["subject"].append(made.subject)
+                # The title is the subject.
+                of_language["HTML"].append(made.html.replace(made.subject, ""))
+                of_language["text"].append(sources.text)
     return found
 
 
@@ -101,7 +114,7 @@ def _known(folder: Path) -> list[str]:
         return []
 
 
-def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
+def _template(folder: Path, email: Email, tag: str, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
     mjml, text = _shown(folder / f"{email.template}.mjml"), _shown(folder / f"{email.template}.txt")
     provided = [*(name for name, _ in email.personalization), *dict(email.about), *_from_sender(sender, email)]
     fields = {name: sorted(type(thing).model_fields) for name, thing in email.about}
@@ -109,7 +122,7 @@ def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> I
     in_text = lint(TEXT, sources.text, provided, fields)
     if not in_mjml:
         try:
-            in_mjml = list(_survives(compile_mjml(sources.mjml)))
+            in_mjml = list(_survives(compile_mjml(sources.mjml, tag)))
         except Faulty as faulty:
             in_mjml = list(faulty.faults)
     if not in_mjml:

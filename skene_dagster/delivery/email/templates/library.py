@@ -1,15 +1,17 @@
 """The folder of templates: each is read and compiled once, checked as a whole, and rendered per email."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
 
+from skene_dagster import locales
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.headers import Unrenderable
+from skene_dagster.delivery.email.languages import languages
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.mjml.compiled import Faulty, compile_mjml
@@ -34,6 +36,17 @@ class _Ready:
     text: Template
 
 
+@dataclass(frozen=True)
+class Need:
+    """What an email cannot be without."""
+
+    name: str
+    """By which the template knows it."""
+    column: str
+    templates: tuple[str, ...] = ()
+    """Which need it; empty: all of its languages do."""
+
+
 class Templates:
     """The templates of a folder, read at first use and kept: open the folder again to see changed files.
 
@@ -44,17 +57,27 @@ class Templates:
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder = folder
         self._root = root
+        self._languages: dict[str, Mapping[str, str]] = {}
         self._ready: dict[str, _Ready] = {}
 
     def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
         """List every fault of what the step sends: its template, its personalization, its sender."""
         return checks.check(self._folder, self._root, plan, step, sender)
 
-    def needs(self, email: Email) -> Iterator[tuple[str, str]]:
-        """List the columns of the users table that an email cannot be without: for which name, and the column.
+    def needs(self, email: Email) -> Iterator[Need]:
+        """List the columns of the users table that an email cannot be without, in any of its languages.
 
         A step whose check finds faults need not be asked.
         """
+        found: dict[tuple[str, str], list[str]] = {}
+        names = list(languages(self._folder, email).values())
+        for template in names:
+            for need in self._needs(replace(email, template=template)):
+                found.setdefault(need, []).append(template)
+        for (name, column), files in found.items():
+            yield Need(name, column, () if len(files) == len(names) else tuple(files))
+
+    def _needs(self, email: Email) -> Iterator[tuple[str, str]]:
         sources, _ = checks.read(self._folder, self._root, email.template)
         if sources is None:
             return
@@ -63,6 +86,15 @@ class Templates:
             if name in names:
                 columns = sorted(needed(TEXT.parse(text)))
                 yield from ((name, column[5:]) for column in columns if column.startswith("user."))
+
+    def language(self, email: Email, user: Mapping[str, object]) -> tuple[str, str]:
+        """Say in which language a user gets an email, as a tag, and by which template; empty: as everybody else."""
+        if email.template not in self._languages:
+            self._languages[email.template] = languages(self._folder, email)
+        there = self._languages[email.template]
+        tag = locales.tag_of(user.get(email.locale)) if email.locale and len(there) > 1 else ""
+        tag = locales.nearest([tag], there) or ""
+        return tag, there[tag]
 
     def render(  # noqa: PLR0913 - what an email is made of, each by its name
         self,
@@ -80,7 +112,8 @@ class Templates:
         """Make the email of one user.
 
         Args:
-            user: the user's columns of the users table; NULL, or an empty text, is as good as absent.
+            user: the user's columns of the users table; NULL, or an empty text, is as good as absent. They say in
+                which language the user gets it.
             row: the user's columns of the condition, or the account's.
             account: the account's columns of the accounts table.
             to: the user's address.
@@ -91,7 +124,8 @@ class Templates:
             TemplateError: the template is wrong for everybody.
         """
         sender = letterhead.sender
-        ready = self._template(email.template)
+        tag, template = self.language(email, user)
+        ready = self._template(template, tag)
         address = headers.check_address(to)
         context = self._context(email, user, row, account, letterhead)
         subject = _rendered(ready.subject, context, "subject")
@@ -141,13 +175,13 @@ class Templates:
             context["unsubscribe_url"] = headers.check_header_link(link)
         return context
 
-    def _template(self, name: str) -> _Ready:
+    def _template(self, name: str, tag: str) -> _Ready:
         if name not in self._ready:
             sources, errors = checks.read(self._folder, self._root, name)
             if sources is None:
                 raise together(errors)
             try:
-                made = compile_mjml(sources.mjml)
+                made = compile_mjml(sources.mjml, tag)
             except (Faulty, TemplateSyntaxError) as bad:
                 raise TemplateError(f"The template {name!r} is wrong.", advice="Run skene-dagster validate.") from bad
             self._ready[name] = _Ready(
