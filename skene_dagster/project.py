@@ -103,7 +103,7 @@ def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
         error
         for step in plan.steps
         if step.email is not None
-        for error in templates.check(plan, step, settings.sender_of(step.email.topic))
+        for error in templates.check(plan, step, settings.sender_of(step.email.topic, step.email.sender))
     ]
     if errors:
         raise together(errors)

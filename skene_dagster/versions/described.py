@@ -43,6 +43,11 @@ SETTINGS = (
 )
 """Parts of skene.yaml that are compared."""
 
+_UTM = "the utm parameters of its links"
+
+_ONLY_WHERE_SAID = (_UTM,)
+"""Names that are left out where there is nothing to say: so what was kept before there were any still compares."""
+
 _BETWEEN: Mapping[str, str] = {"who": ", ", "the mail": ", "}
 """What stands between two changes of a part; elsewhere a semicolon."""
 
@@ -100,6 +105,9 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]
     for name, value in new.items():
         if name in old and old[name] != value:
             yield words.turned(old[name], value) if name.startswith("=") else name
+    yield from (
+        name for name in _ONLY_WHERE_SAID if "=template" in old.keys() & new.keys() and (name in old) != (name in new)
+    )
 
 
 def _of_email(settings: Settings, email: Email) -> dict[str, str]:
@@ -118,7 +126,8 @@ def _of_email(settings: Settings, email: Email) -> dict[str, str]:
         "what it shows of skene.yaml": _digest([(name, _plain(thing)) for name, thing in email.about]),
         "what `set` writes": _digest(email.set),
         "=topic": f"topic {email.topic or 'none'}",
-        "whom it comes from": _digest(_plain(settings.sender_of(email.topic))),
+        **({} if email.utm is None else {_UTM: _digest([email.utm.hosts, email.utm.parameters])}),
+        "whom it comes from": _digest(_plain(settings.sender_of(email.topic, email.sender))),
     }
 
 

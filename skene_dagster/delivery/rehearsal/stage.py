@@ -117,7 +117,8 @@ def budgets_of(stage: Stage) -> list[DaysBudget]:
         if not inspect(connection).has_table(warm_ups.name):
             return []
         found = budgets(connection, stage.settings, stage.mode.name, stage.as_of)
-    return [one for one in found if one.domain in {None, stage.settings.domain_of(stage.email.topic)}]
+    domain = stage.settings.domain_of(stage.email.topic, stage.email.sender)
+    return [one for one in found if one.domain in {None, domain}]
 
 
 def render(
@@ -139,7 +140,7 @@ def render(
         user=_user(stage, person),
         row=row,
         account=account,
-        letterhead=Letterhead.of(stage.settings, stage.email.topic),
+        letterhead=Letterhead.of(stage.settings, stage.email),
         send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",
         loop=stage.plan.name,

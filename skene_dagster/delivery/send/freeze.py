@@ -212,9 +212,9 @@ def _render(
         decided_as_of=batch.as_of,
         **_reached(connection, batch, waiting, accounts, source, session),
     )
-    letterhead = Letterhead.of(settings, email.topic)
+    letterhead = Letterhead.of(settings, email)
     is_live = mode.name == "live"
-    links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
+    links = Links.of(connection, settings, email, is_live=is_live, ledger_id=source.ledger_id)
     emails = source.emails(connection, batch, waiting, accounts)
     messages: list[Message] = []
     left_out: Reasons = {}

@@ -12,7 +12,7 @@ from skene_dagster import locales
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.headers import Unrenderable
 from skene_dagster.delivery.email.languages import languages
-from skene_dagster.delivery.email.letterhead import Letterhead
+from skene_dagster.delivery.email.letterhead import Letterhead, page_of
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.mjml.compiled import Faulty, compile_mjml
 from skene_dagster.delivery.email.templates import checks
@@ -21,6 +21,7 @@ from skene_dagster.delivery.email.templates.missing import MissingValue
 from skene_dagster.delivery.email.templates.needs import needed
 from skene_dagster.delivery.email.templates.sandbox import HTML, LINK, TEXT, compiled
 from skene_dagster.delivery.email.templates.values import compile_value
+from skene_dagster.delivery.email.utm import Tagging
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -130,9 +131,12 @@ class Templates:
         context = self._context(email, user, row, account, letterhead)
         subject = _rendered(ready.subject, context, "subject")
         html = headers.body(_rendered(ready.html, context, "HTML"))
+        text = headers.body(_rendered(ready.text, context, "text"))
+        if email.utm is not None:
+            tagging = Tagging(email.utm, _to_say_no(context, sender))
+            html, text = tagging.html(html), tagging.text(text)
         if (size := len(html.encode())) > headers.LARGEST_HTML:
             raise Unrenderable(f"the HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}")
-        text = headers.body(_rendered(ready.text, context, "text"))
         if (size := len(text.encode())) > headers.LARGEST_TEXT:
             raise Unrenderable(f"the text has {size:,} bytes; at most {headers.LARGEST_TEXT:,} are sent")
         return Message(
@@ -188,6 +192,12 @@ class Templates:
                 compiled(TEXT, made.subject), compiled(HTML, made.html), compiled(TEXT, sources.text)
             )
         return self._ready[name]
+
+
+def _to_say_no(context: Mapping[str, object], sender: Sender) -> list[str]:
+    """List what links begin with that lead to where a recipient says no."""
+    pages = [page_of(sender.public_url, "")] if sender.public_url else []
+    return [*pages, *(str(context[name]) for name in ("unsubscribe_url",) if name in context)]
 
 
 def _described(thing: Feature | Milestone) -> Described:
