@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from skene_dagster import boundary
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers import registry
 from skene_dagster.documents import together
@@ -118,4 +119,5 @@ def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
         f"There is another loop named {name!r}, in {' and '.join(others)}.",
         advice="The ledger identifies a loop by its name: give each its own 'name'.",
         place=loaded.document.place(("name" if "name" in loaded.document.data else "type",)),
+        code=Code.NAME,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from skene_dagster import locales
+from skene_dagster.codes import Code
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.files import names_in
 from skene_dagster.loops.plan import Email
@@ -23,7 +24,9 @@ def ambiguous(folder: Path, email: Email) -> Iterator[TemplateError]:
     for first, *others in _translations(folder, email).values() if email.locale else ():
         for name in others:
             message = f"The file is in the same language as {first}.mjml."
-            yield TemplateError(message, advice="Keep one of them.", place=Place(f"{folder.name}/{name}.mjml"))
+            yield TemplateError(
+                message, advice="Keep one of them.", place=Place(f"{folder.name}/{name}.mjml"), code=Code.LANGUAGE
+            )
 
 
 def stems(folder: Path) -> list[str]:

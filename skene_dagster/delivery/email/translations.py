@@ -4,17 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from skene_dagster import locales
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.languages import languages, stems
 from skene_dagster.delivery.email.templates.checks import Sources, language_of, read
 from skene_dagster.delivery.email.templates.lint import names_used
 from skene_dagster.delivery.email.templates.sandbox import HTML, TEXT
-from skene_dagster.errors import Place
+from skene_dagster.errors import Notice, Place
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.loops.variants import in_each, in_variant
 from skene_dagster.settings import FILE, Settings
 
 
-def between_languages(settings: Settings, plan: LoopPlan) -> Iterator[tuple[Place, str]]:
+def between_languages(settings: Settings, plan: LoopPlan) -> Iterator[Notice]:
     """Compare the languages of a loop's emails, whose checks found no faults."""
     emails = (one for step in plan.steps if step.email is not None for one in in_each(step.email))
     # Steps may share a template.
@@ -29,7 +30,7 @@ def between_languages(settings: Settings, plan: LoopPlan) -> Iterator[tuple[Plac
             yield from _no_language(settings.templates, one, there)
 
 
-def _left_out(folder: Path, there: Mapping[str, tuple[str, Sources]]) -> Iterator[tuple[Place, str]]:
+def _left_out(folder: Path, there: Mapping[str, tuple[str, Sources]]) -> Iterator[Notice]:
     mjml = {name: names_used(HTML, sources.mjml) for name, (_, sources) in there.items()}
     text = {name: names_used(TEXT, sources.text) for name, (_, sources) in there.items()}
     for ending, used in (("mjml", mjml), ("txt", text)):
@@ -37,25 +38,26 @@ def _left_out(folder: Path, there: Mapping[str, tuple[str, Sources]]) -> Iterato
             has = next(one for one in used if name in used[one])
             for lacks in (one for one in used if name not in used[one]):
                 says = f"It never uses {{{{ {name} }}}}, which {has}.{ending} does."
-                yield Place(f"{folder.name}/{lacks}.{ending}"), says
+                yield Notice(Place(f"{folder.name}/{lacks}.{ending}"), says, Code.LEFT_OUT)
 
 
-def _no_language(folder: Path, email: Email, there: Mapping[str, tuple[str, Sources]]) -> Iterator[tuple[Place, str]]:
+def _no_language(folder: Path, email: Email, there: Mapping[str, tuple[str, Sources]]) -> Iterator[Notice]:
     if language_of(there[email.template][1]):
         return
     others = ", ".join(locales.spelled(tag) for tag, _ in there.values() if tag)
     says = f'It does not say its own language, beside {others}. Write it into the first tag: <mjml lang="en">.'
-    yield Place(f"{folder.name}/{email.template}.mjml"), says
+    yield Notice(Place(f"{folder.name}/{email.template}.mjml"), says, Code.OWN_LANGUAGE)
 
 
-def unreached(settings: Settings, plans: Sequence[LoopPlan]) -> Iterator[tuple[Place, str]]:
+def unreached(settings: Settings, plans: Sequence[LoopPlan]) -> Iterator[Notice]:
     """List files beside the templates of all loops that nobody ever gets, whatever their language."""
     emails = [step.email for plan in plans for step in plan.steps if step.email is not None]
     got = {name for email in emails for one in in_each(email) for name in languages(settings.templates, one).values()}
     for stem in stems(settings.templates):
         beside = [email for email in emails if stem.startswith(f"{email.template}.")]
         if beside and stem not in got:
-            yield Place(f"{settings.templates.name}/{stem}.mjml"), _why(settings, beside, stem)
+            place = Place(f"{settings.templates.name}/{stem}.mjml")
+            yield Notice(place, _why(settings, beside, stem), Code.NOBODYS_FILE)
 
 
 def _why(settings: Settings, emails: Sequence[Email], stem: str) -> str:

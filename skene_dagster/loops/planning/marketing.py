@@ -1,5 +1,6 @@
 """What the law, and mail providers, ask of a marketing email: a topic, a way to say no, and a postal address."""
 
+from skene_dagster.codes import Code
 from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid, Place
 from skene_dagster.loops import model
@@ -27,7 +28,8 @@ def topic_of(loop: model.Loop, settings: Settings, faults: Faults) -> str:
         return ""
     said = f"The loop has no topic, and {FILE} has none called {DEFAULT_TOPIC!r}."
     place = faults.document.place(("type",), part="topic")
-    faults.note(LoopInvalid(said, advice=f"Add `topic: …`. {one_of(topic, settings.topics)}", place=place))
+    advice = f"Add `topic: …`. {one_of(topic, settings.topics)}"
+    faults.note(LoopInvalid(said, advice=advice, place=place, code=Code.TOPIC))
     return ""
 
 
@@ -89,11 +91,19 @@ def columns_of_the_link(email: model.EmailAction, settings: Settings, faults: Fa
         return frozenset()
     if read.row:
         advice = "Write {{user.x}}: it is one address for all loops."
-        faults.note(LoopInvalid("The unsubscribe address cannot read the query's rows.", advice=advice, place=place))
+        faults.note(
+            LoopInvalid(
+                "The unsubscribe address cannot read the query's rows.", advice=advice, place=place, code=Code.SENDER
+            )
+        )
     elif sender.unsubscribe_url.strip() and not read.user:
         # RFC 8058: one click, without a question; so the address itself has to say who it is.
         advice = "Put a column of the users table into it: https://…?u={{user.id}}."
-        faults.note(LoopInvalid("The unsubscribe address is the same for everyone.", advice=advice, place=place))
+        faults.note(
+            LoopInvalid(
+                "The unsubscribe address is the same for everyone.", advice=advice, place=place, code=Code.SENDER
+            )
+        )
     return read.user
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import mrml
 
 from skene_dagster import locales
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.mjml.lint import Lint, Root, TooDeep, Values
 from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
 
@@ -54,7 +55,7 @@ def compile_mjml(source: str, language: str = "") -> Compiled:
     """
     if word := TOKEN.search(source):
         line = source[: word.start()].count("\n") + 1
-        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it differently.")])
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it differently.", code=Code.MJML)])
     protected = Protected(source)
     lint = Lint(protected)
     try:
@@ -83,7 +84,10 @@ def compile_mjml(source: str, language: str = "") -> Compiled:
     kept = {int(found[1]) for found in TOKEN.finditer(output.content)}
     lost = [n for n in range(len(protected.constructs)) if n not in kept]
     if lost:
-        raise Faulty(Fault(protected.lines_of[n], f"{protected.shown(n)} is where MJML prints nothing.") for n in lost)
+        raise Faulty(
+            Fault(protected.lines_of[n], f"{protected.shown(n)} is where MJML prints nothing.", code=Code.MJML)
+            for n in lost
+        )
     in_subject = protected.statements_in(output.title or "")
     in_file, in_html = (
         [number for number in protected.statements_in(where) if number not in in_subject]
@@ -102,10 +106,12 @@ def _fault_of_language(root: Root, language: str) -> Fault | None:
     if said is None:
         return None
     if not (tag := locales.tag_of(said)):
-        return Fault(root.line, f"lang={said!r} is not a language tag.", "Write one like en or pt-BR.")
+        return Fault(
+            root.line, f"lang={said!r} is not a language tag.", "Write one like en or pt-BR.", code=Code.LANGUAGE
+        )
     if language and tag != language:
         message = f"The file's name says {locales.spelled(language)!r}, and <mjml> says lang={said!r}."
-        return Fault(root.line, message, "Leave `lang` out: the name says it.")
+        return Fault(root.line, message, "Leave `lang` out: the name says it.", code=Code.LANGUAGE)
     return None
 
 
@@ -119,9 +125,11 @@ def _in_its_language(text: str, root: Root, language: str) -> str:
 def _refused_by_mrml(text: str, protected: Protected) -> Fault:
     found = re.search(r"position (\d+):(\d+)", text)
     if found is None:
-        return Fault(None, f"This is not MJML: {text.replace(' in root template', '')}.")
+        return Fault(None, f"This is not MJML: {text.replace(' in root template', '')}.", code=Code.MJML)
     before, here = (protected.text.encode()[: int(end)].decode(errors="ignore") for end in found.groups())
     line = protected.author_line(before.count("\n") + 1)
     here = here[len(before) :].strip()
     shown = TOKEN.sub(lambda token: protected.shown(int(token[1])), here)
-    return Fault(line, f"{shown} cannot be used here.", "Text and values belong in <mj-text> or <mj-raw>.")
+    return Fault(
+        line, f"{shown} cannot be used here.", "Text and values belong in <mj-text> or <mj-raw>.", code=Code.MJML
+    )

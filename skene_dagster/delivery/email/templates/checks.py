@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
 
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.languages import ambiguous, languages
 from skene_dagster.delivery.email.mjml.compiled import Compiled, Faulty, compile_mjml
@@ -69,12 +70,18 @@ def read(
         there = f"{folder.name}/ has: {', '.join(known)}." if known else f"{folder.name}/ has no templates."
         written = cut(name)
         message = f"There is no template '{written}'; a template is {folder.name}/{written}.mjml and {written}.txt."
-        return None, [TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place)]
+        return None, [
+            TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place, code=Code.NO_TEMPLATE)
+        ]
     texts: list[str] = []
     errors: list[TemplateError] = []
     for file, what in ((mjml, "the email itself"), (text, "the text for mail clients without HTML")):
         if not os.path.lexists(file):
-            errors.append(TemplateError("The file is missing.", advice=f"Write {what}.", place=Place(_shown(file))))
+            errors.append(
+                TemplateError(
+                    "The file is missing.", advice=f"Write {what}.", place=Place(_shown(file)), code=Code.NO_TEMPLATE
+                )
+            )
             continue
         try:
             texts.append(read_text(file, _shown(file), TemplateError, root=root))
@@ -138,7 +145,9 @@ def _template(folder: Path, email: Email, tag: str, sender: Sender, sources: Sou
 def _survives(compiled: Compiled) -> tuple[Fault, ...]:
     """Check what mrml made of a file whose Jinja is correct."""
     if not compiled.subject.strip():
-        return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
+        return (
+            Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>.", code=Code.NO_SUBJECT),
+        )
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):
         if "{%" not in source or (environment is HTML and compiled.in_order):
             # What is printed is whole wherever it stands; only pairs can be torn apart.
@@ -147,10 +156,10 @@ def _survives(compiled: Compiled) -> tuple[Fault, ...]:
             environment.parse(source)
         except TemplateSyntaxError as bad:
             advice = "A pair such as {% if %} … {% endif %} must be inside one element."
-            return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice),)
+            return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice, code=Code.JINJA),)
     if (size := len(compiled.html.encode())) > headers.LARGEST_HTML:
         message = f"The HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}."
-        return (Fault(None, message, "Make it shorter."),)
+        return (Fault(None, message, "Make it shorter.", code=Code.TOO_LARGE),)
     return ()
 
 
@@ -158,7 +167,7 @@ def _prints_what_it_must(names: frozenset[str], email: Email) -> list[Fault]:
     if email.transactional:
         return []
     return [
-        Fault(None, f"A marketing email must print {{{{ {name} }}}}.", "Put it into the footer.")
+        Fault(None, f"A marketing email must print {{{{ {name} }}}}.", "Put it into the footer.", code=Code.FOOTER)
         for name in RESERVED
         if name not in names
     ]
@@ -183,12 +192,12 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
         for fault in lint(TEXT, text, provided):
-            yield TemplateError(fault.message, advice=fault.advice, place=place)
+            yield TemplateError(fault.message, advice=fault.advice, place=place, code=fault.code)
 
 
 def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
     def error(field: str, message: str, advice: str) -> TemplateError:
-        return TemplateError(message, advice=advice, place=Place(FILE, part=f"sender.{field}"))
+        return TemplateError(message, advice=advice, place=Place(FILE, part=f"sender.{field}"), code=Code.SENDER)
 
     if not transactional and not sender.postal_address.strip():
         yield error("postal_address", "A marketing email needs the sender's postal address.", "Add it.")
@@ -203,7 +212,7 @@ def _place(plan: LoopPlan, step: StepPlan, *path: str) -> Place:
 
 
 def _error(fault: Fault, file: str) -> TemplateError:
-    return TemplateError(fault.message, advice=fault.advice, place=Place(file, fault.line))
+    return TemplateError(fault.message, advice=fault.advice, place=Place(file, fault.line), code=fault.code)
 
 
 def _shown(file: Path) -> str:
