@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, LOOP, World, make_world, never_arrive, planned
-from sqlalchemy import Engine
+from neighbours import own
+from sqlalchemy import Engine, select
 
 from skene_dagster.delivery.email.message import Message
+from skene_dagster.store.tables import receipts
 
 WORDS = {"": "Hello", ".de": "Hallo", ".ar": "Ahlan"}
 UNSUBSCRIBE = "{{ unsubscribe_url }} {{ postal_address }}"
@@ -44,12 +46,20 @@ def subjects(world: World) -> dict[str, str]:
     return {message.to.partition("@")[0]: message.subject for message in sent(world)}
 
 
+def languages(world: World) -> dict[int, str | None]:
+    """In which language the ledger says that each user was mailed."""
+    with world.engine.connect() as connection:
+        rows = connection.execute(select(receipts.c.user_id, receipts.c.language).where(own(receipts))).all()
+    return {int(user): language for user, language in rows}
+
+
 def test_each_user_of_a_batch_is_mailed_in_their_language(world: World) -> None:
     for n, locale in enumerate(["de-AT", "AR", "en_US", "klingon", "", None, "de_DE.UTF-8"], start=1):
         world.add(n, name=locale)
 
     world.tick(LIVE)
 
+    assert languages(world) == {1: "de", 2: "ar", 3: None, 4: None, 5: None, 6: None, 7: "de"}
     assert subjects(world) == {
         "u1": "Hallo",
         "u2": "Ahlan",
@@ -70,6 +80,7 @@ def test_what_was_tried_stays_in_its_language_and_the_next_email_is_in_the_new_o
     world.days_pass(0.2)
     world.deliver(LIVE)
     assert subjects(world) == {"u1": "Hallo"}
+    assert languages(world) == {1: "de"}
 
     world.change(1, dormant=False)
     world.days_pass(40)

@@ -76,6 +76,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         for name in (*people[mailed[send_id]].names, *accounts.names(send_id))
     ]
     domains = {message.send_id: message.to.rpartition("@")[2].lower() for message in messages}
+    languages = {message.send_id: message.language for message in messages}
     ours = ledger.freeze(
         connection,
         batch.batch_id,
@@ -83,6 +84,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         frozen=frozen,
         recipients=recipients,
         domains=[domains[send_id] for send_id in (frozen.send_ids if frozen else ())],
+        languages=[languages[send_id] for send_id in (frozen.send_ids if frozen else ())],
         provider=name,
         left_out=left_out,
         now=now,

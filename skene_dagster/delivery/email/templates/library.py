@@ -149,6 +149,7 @@ class Templates:
             reply_to=sender.reply_to or None,
             headers=() if email.transactional else letterhead.headers(str(context["unsubscribe_url"])),
             tags=(("loop", loop), ("step", step), ("send", send_id)),
+            language=locales.spelled(tag),
         )
 
     def _context(
