@@ -32,7 +32,8 @@ from sqlalchemy import (
 from benchmarks import databases, options, product, statements
 from benchmarks.apart import apart
 from benchmarks.shown import seconds, show
-from skene_dagster.goals.arms import Arm
+from skene_dagster.goals.arms import Arm, Comparison
+from skene_dagster.goals.kept import keep
 from skene_dagster.project import load_project
 from skene_dagster.report.numbers import read
 from skene_dagster.report.page import TITLE, save
@@ -46,6 +47,9 @@ LOOPS = 50
 SIZES = (100_000, 1_000_000)
 QUICK = (20_000,)
 DAYS = 360
+OPEN_FOR = timedelta(days=30)
+"""As long after their enrolment people's outcomes are not final."""
+GOAL = "returns_within:14d"
 A_DAY = 86_400
 SETTINGS = (
     product.SETTINGS
@@ -145,9 +149,15 @@ def _fill(engine: Engine) -> None:
         _insert(engine, table, rows)
     with engine.begin() as connection:
         _rolled_up(connection, begin, now)
+        for number in range(LOOPS):
+            reach = {"goal": GOAL, "measured_as_of": now, "final_before": now - OPEN_FOR}
+            connection.execute(insert(tables.goals), [Comparison("live", _name(number)).key | reach])
     names = ", ".join(table.name for table in tables.metadata.sorted_tables)
     with engine.begin() as connection:
         connection.execute(text("ANALYZE" if is_sqlite(engine) else f"ANALYZE TABLE {names}"))
+    for number in range(LOOPS):
+        # As the daily job does, a day's at a time.
+        keep(engine, Comparison("live", _name(number)), GOAL, late_ticks=timedelta(days=4))
 
 
 def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, Select[Any]]]:
@@ -155,7 +165,7 @@ def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, S
     scope = {"mode": literal("live"), "loop": literal(loop), "step": literal("main")}
     mine, kind = key % 5 == number % 5, (key * 31 + number) % 20
     as_of = _after(begin, (key * 7919 + number * 131) % DAYS * A_DAY)
-    is_late = (key * 7919 + number * 131) % DAYS >= DAYS - 30
+    is_late = (key * 7919 + number * 131) % DAYS >= DAYS - OPEN_FOR.days
     state = case((kind == 3, "skipped"), (kind < 2, "held_out"), else_="accepted")
     send_id = func.substr(literal(f"{number:02d}") + cast(key, String(20)) + literal("x" * 30), 1, 32)
     arm: dict[str, ColumnElement[Any]] = {
@@ -165,7 +175,6 @@ def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, S
         "user_id": key,
     }
     held_out: Arm = "held_out"
-    goal = "returns_within:14d"
     return [
         (
             tables.sends,
@@ -243,7 +252,7 @@ def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, S
                 mine & (kind != 3),
                 arm
                 | {
-                    "goal": literal(goal),
+                    "goal": literal(GOAL),
                     "window_ends_at": _after(begin, (key * 7919 + number * 131) % DAYS * A_DAY + 14 * A_DAY),
                     "reached_at": case((key % 7 == 0, as_of)),
                     "state": case((is_late, "open"), else_="final"),

@@ -26,6 +26,7 @@ from skene_dagster.erasing.person import BY_USER, Person
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.reading import drain as drain_inbox
+from skene_dagster.goals.kept import forget
 from skene_dagster.settings import Settings
 from skene_dagster.store import staging_tables, tables
 from skene_dagster.store.engine import Clock
@@ -109,7 +110,7 @@ class _Work:
         accounts = write(self.engine, lambda c: about_accounts.accounts_of(c, self.settings, user_id, self.clock()))
         self._forget_about(accounts, ())
         for _ in range(LOOKS):
-            found = self._leave_staging(user_id)
+            found = self._leave_staging(user_id) + self._leave_comparisons(user_id)
             later = (*_UNNAMED, tables.contacts)
             found += sum(self._delete(table, user_id) for table in BY_USER if table not in later)
             found += self._unname_sends(user_id)
@@ -151,6 +152,11 @@ class _Work:
             self.rows[name] += deleted
             found += deleted
         return found
+
+    def _leave_comparisons(self, user_id: object) -> int:
+        left = write(self.engine, lambda connection: forget(connection, user_id))
+        self.rows.update(left)
+        return left.total()
 
     def _delete(self, table: Table, user_id: object, *where: ColumnElement[bool]) -> int:
         deleted, last = 0, self.chunk

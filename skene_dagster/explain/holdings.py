@@ -41,6 +41,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_goals": "how far the goals of loops are measured",
         "skene_incidents": "what a person of the product's should look at",
         "skene_meta": "the database itself",
+        "skene_outcome_counts": "counts of final outcomes",
         "skene_pacing": "accounts of providers",
         "skene_receipt_counts": "counts of emails",
         "skene_rollups": "how far events are counted",

@@ -11,8 +11,7 @@ looks at a 95 % interval every day for a year sees it leave 0 in every fifth loo
 for every day, by an interval that is made for it (`judge_harm`).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +23,7 @@ from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.loops.planning.goals import VALUE
 from skene_dagster.loops.variants import variants_of
-from skene_dagster.outcomes.counted import ByArm, Counted, Counting
+from skene_dagster.outcomes.counted import ByArm, Counted, Counting, Numbers
 from skene_dagster.outcomes.lift.arms import Arm as LiftArm
 from skene_dagster.outcomes.lift.arms import Pair, People
 from skene_dagster.outcomes.lift.families import Arms, VariantLift, lifts_by_level, lifts_of_variants
@@ -133,43 +132,40 @@ def _outcome_of(
     month: datetime,
     late: timedelta,
 ) -> LoopOutcome:
-    counted = about.count(connection, goal)
+    # Whoever is among them stays, and nobody comes in later: late events of their time could have come by then.
+    settled = replace(about, closed_by=month - late)
+    counted = about.count(connection, goal, month - late)
     sizes = about.sizes(connection, counted)
     ratios = _ratios(sizes)
     is_comparable = comparable(ratios.values())
-    closed = _pairs(connection, about, goal, counted)
-    # Whoever is among them stays, and nobody comes in later: late events of their time could have come by then.
-    settled = replace(about, closed_by=month - late)
-    then = settled.count(connection, goal)
+    closed = _pairs(connection, about, goal, _by_arm(counted))
+    then = _by_arm(counted, settled=True)
     accounts = sizes if about.per_account else None
     return LoopOutcome(
         about.comparison.loop,
         goal,
-        _size(counted, then, "mailed", accounts),
-        _size(counted, then, "held_out", accounts),
+        _size(counted, "mailed", accounts),
+        _size(counted, "held_out", accounts),
         ratios,
         month,
         lift_of_shares(_pairs(connection, settled, goal, then), comparable=is_comparable),
         lift_of_shares(closed, comparable=is_comparable),
         judge_harm(closed, comparable=is_comparable),
-        lifts_by_level(_by_level(connection, settled, goal, then), comparable=is_comparable),
+        lifts_by_level(_by_level(connection, settled, goal, counted), comparable=is_comparable),
         _worth(connection, settled, goal, is_comparable=is_comparable),
-        _variants(connection, settled, goal, variants, is_comparable=is_comparable),
+        _variants(connection, settled, goal, counted, variants, is_comparable=is_comparable),
         a_week,
     )
 
 
-def _size(
-    counted: Sequence[Counted], then: Sequence[Counted], arm: Arm, accounts: Mapping[ByArm, int] | None
-) -> ArmSize:
-    closed = [one for one in counted if one.arm == arm and one.is_closed]
-    settled = [one for one in then if one.arm == arm and one.is_closed]
+def _size(counted: Counted, arm: Arm, accounts: Mapping[ByArm, int] | None) -> ArmSize:
+    all_ = sum((numbers for kind, numbers in counted.items() if kind.is_drawn and kind.arm == arm), Numbers())
     return ArmSize(
-        people=sum(one.people for one in counted if one.arm == arm),
-        closed=sum(one.people for one in closed),
-        reached=sum(one.reached for one in closed),
-        settled=sum(one.people for one in settled),
-        settled_reached=sum(one.reached for one in settled),
+        people=all_.people,
+        closed=all_.closed,
+        reached=all_.reached,
+        settled=all_.settled,
+        settled_reached=all_.settled_reached,
         accounts=None if accounts is None else sum(number for (_, of_arm), number in accounts.items() if of_arm == arm),
     )
 
@@ -182,21 +178,24 @@ def _ratios(sizes: Mapping[ByArm, int]) -> dict[float, SampleRatio]:
     }
 
 
-def _pairs(connection: Connection, about: Counting, goal: GoalPlan, counted: Sequence[Counted]) -> list[Pair[LiftArm]]:
+def _pairs(
+    connection: Connection, about: Counting, goal: GoalPlan, people: Mapping[ByArm, People]
+) -> list[Pair[LiftArm]]:
     """Pair the arms of those whose time is over."""
     if about.per_account:
         return _paired(about, about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm))
-    return _paired(about, _people(one for one in counted if one.is_closed))
+    return _paired(about, people)
 
 
 def _by_level(
-    connection: Connection, about: Counting, goal: GoalPlan, counted: Sequence[Counted]
+    connection: Connection, about: Counting, goal: GoalPlan, counted: Counted
 ) -> dict[str, list[Pair[LiftArm]]]:
-    """Pair the arms of those whose time is over, by level."""
-    closed = [one for one in counted if one.is_closed]
-    levels = sorted({one.level for one in closed if one.level is not None})
+    """Pair the arms of those whose time was over, by level."""
+    some = {kind: numbers for kind, numbers in counted.items() if kind.is_drawn and numbers.settled}
+    levels = sorted({kind.level for kind in some if kind.level is not None})
     if not about.per_account:
-        return {level: _paired(about, _people(one for one in closed if one.level == level)) for level in levels}
+        by_level = {level: {kind: numbers for kind, numbers in some.items() if kind.level == level} for level in levels}
+        return {level: _paired(about, _by_arm(of, settled=True)) for level, of in by_level.items()}
     # Of an account that has people of several levels, the sums of those are not the sums of all.
     found = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm, _arm.level)
     return {
@@ -205,12 +204,16 @@ def _by_level(
     }
 
 
-def _people(counted: Iterable[Counted]) -> dict[tuple[float, Arm], People]:
-    people, reached = Counter[ByArm](), Counter[ByArm]()
-    for one in counted:
-        people[one.share, one.arm] += one.people
-        reached[one.share, one.arm] += one.reached
-    return {key: People(number, reached[key]) for key, number in people.items()}
+def _by_arm(counted: Counted, *, settled: bool = False) -> dict[ByArm, People]:
+    """Count who was drawn and whose time is over, or was: by the share from which they were, and their arm."""
+    found: dict[ByArm, Numbers] = {}
+    for kind, numbers in counted.items():
+        if kind.is_drawn and (numbers.settled if settled else numbers.closed):
+            found[kind.share, kind.arm] = found.get((kind.share, kind.arm), Numbers()) + numbers
+    return {
+        key: People(one.settled, one.settled_reached) if settled else People(one.closed, one.reached)
+        for key, one in found.items()
+    }
 
 
 def _paired(about: Counting, found: Mapping[tuple[Any, ...], LiftArm]) -> list[Pair[LiftArm]]:
@@ -244,11 +247,21 @@ def _worth(connection: Connection, about: Counting, goal: GoalPlan, *, is_compar
 
 
 def _variants(
-    connection: Connection, about: Counting, goal: GoalPlan, names: Sequence[str], *, is_comparable: bool
+    connection: Connection,
+    about: Counting,
+    goal: GoalPlan,
+    counted: Counted,
+    names: Sequence[str],
+    *,
+    is_comparable: bool,
 ) -> tuple[VariantLift, ...]:
     if not names:
         return ()
-    found = about.arms_by(connection, goal, about.ours(arms), _arm.share, _arm.arm, _arm.variant)
+    found = (
+        about.arms_by(connection, goal, about.ours(arms), _arm.share, _arm.arm, _arm.variant)
+        if about.per_account
+        else _by_variant(counted)
+    )
     strata = [
         Arms(
             # Where nobody was held out, variants are compared with each other all the same.
@@ -258,3 +271,12 @@ def _variants(
         for share in sorted({share for share, _, _ in found})
     ]
     return lifts_of_variants(strata, comparable=is_comparable)
+
+
+def _by_variant(counted: Counted) -> dict[tuple[Any, ...], LiftArm]:
+    found: dict[tuple[Any, ...], Numbers] = {}
+    for kind, numbers in counted.items():
+        if numbers.settled:
+            key = kind.share, kind.arm, kind.variant
+            found[key] = found.get(key, Numbers()) + numbers
+    return {key: People(numbers.settled, numbers.settled_reached) for key, numbers in found.items()}

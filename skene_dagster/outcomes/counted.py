@@ -1,14 +1,15 @@
 """Who is compared, as the database counts them: users by themselves, or with the accounts the coin was tossed for."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, case, func, select, true
 
 from skene_dagster.goals.arms import Arm, Comparison
+from skene_dagster.goals.kept import counted_before, kept
 from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.outcomes import clusters
 from skene_dagster.outcomes.lift.arms import Accounts, People
@@ -26,15 +27,38 @@ _arm, _outcome = arms.c, outcomes.c
 
 
 @dataclass(frozen=True)
-class Counted:
-    """People of one arm that was drawn from one share, at one level, whose windows are over or not."""
+class Numbers:
+    """How many people, and who of them reached a goal."""
+
+    people: int = 0
+    closed: int = 0
+    """Those of them whose time is over now."""
+    reached: int = 0
+    """Those of these who reached the goal in it."""
+    settled: int = 0
+    """Those of them whose time was over at a moment before."""
+    settled_reached: int = 0
+
+    def __add__(self, other: "Numbers") -> "Numbers":
+        return Numbers(*(sum(both) for both in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """People of one arm that was drawn from one share, in one variant and at one level."""
 
     share: float
     arm: Arm
+    variant: str | None
     level: str | None
-    is_closed: bool
-    people: int
-    reached: int
+
+    @property
+    def is_drawn(self) -> bool:
+        """Of nothing nobody is held out."""
+        return 0 < self.share < 1
+
+
+Counted = Mapping[Kind, Numbers]
 
 
 @dataclass(frozen=True)
@@ -59,45 +83,64 @@ class Counting:
         """Select from the users whose time is over, with what they reached: from what, and which."""
         return self._people.join(outcomes, self._outcomes(goal)), self._is_closed
 
-    def count(self, connection: Connection, goal: GoalPlan) -> list[Counted]:
-        """Count people, and who of them reached a goal."""
-        closed = case((self._is_closed, 1), else_=0).label("closed")
-        of = (
-            select(_arm.share, _arm.arm, _arm.level, closed, _outcome.reached_at)
-            .select_from(self._people.outerjoin(outcomes, self._outcomes(goal)))
-            .where(self.drawn)
-            # MariaDB, 2026-11: it does not recognize such a CASE again in GROUP BY (1055); a column it does.
-            .subquery("people")
-            .c
-        )
-        rows = select(of.share, of.arm, of.level, of.closed, func.count(), func.count(of.reached_at)).group_by(
-            of.share, of.arm, of.level, of.closed
-        )
-        return [
-            Counted(share, arm, level, bool(is_closed), people, reached)
-            for share, arm, level, is_closed, people, reached in connection.execute(rows)
-        ]
+    def count(self, connection: Connection, goal: GoalPlan, settled_by: datetime) -> Counted:
+        """Count people, and who of them reached a goal.
 
-    def sizes(self, connection: Connection, counted: Iterable[Counted]) -> Mapping[ByArm, int]:
+        Args:
+            settled_by: whose time was over at this moment is counted apart, too.
+        """
+        found: dict[Kind, Numbers] = {}
+        for kind, numbers in self._counted(connection, goal, settled_by):
+            found[kind] = found.get(kind, Numbers()) + numbers
+        return found
+
+    def _counted(self, connection: Connection, goal: GoalPlan, settled_by: datetime) -> Iterator[tuple[Kind, Numbers]]:
+        before = None if self.per_account else counted_before(connection, self.comparison, goal.key)
+        if before is None:
+            yield from self._read(connection, goal, settled_by, true())
+            return
+        yield from self._read(connection, goal, settled_by, _arm.enrolled_at >= before)
+        # Of a day some may have been settled and others not: who was enrolled on it is read again.
+        day = (settled_by - goal.within).date()
+        for one in kept(connection, self.comparison, goal.key, day):
+            kind = Kind(one.share, one.arm, one.variant, one.level)
+            yield kind, Numbers(one.people, one.people, one.reached, one.earlier, one.earlier_reached)
+        begin = datetime.combine(day, time())
+        if begin < before:
+            enrolled = and_(_arm.enrolled_at >= begin, _arm.enrolled_at < begin + timedelta(days=1))
+            yield from self._read(connection, goal, settled_by, enrolled)
+
+    def _read(
+        self, connection: Connection, goal: GoalPlan, settled_by: datetime, enrolled: ColumnElement[bool]
+    ) -> Iterator[tuple[Kind, Numbers]]:
+        kind = _arm.share, _arm.arm, _arm.variant, _arm.level
+        closed = _outcome.state == "final"
+        settled = and_(closed, _outcome.window_ends_at <= settled_by)
+        reached = _outcome.reached_at.is_not(None)
+        each = closed, and_(closed, reached), settled, and_(settled, reached)
+        sums = [func.sum(case((one, 1), else_=0)) for one in each]
+        people = self._people.outerjoin(outcomes, self._outcomes(goal))
+        query = select(*kind, func.count(), *sums).select_from(people).where(*self.ours(arms), enrolled)
+        for share, arm, variant, level, *numbers in connection.execute(query.group_by(*kind)):
+            yield Kind(share, arm, variant, level), Numbers(*map(int, numbers))
+
+    def sizes(self, connection: Connection, counted: Counted) -> Mapping[ByArm, int]:
         """Count for how many the coin was tossed: people, or accounts."""
         if self.per_account:
             share = account_arms.c.share
             return clusters.sizes(connection, self.comparison, share > 0, share < 1)
         people = Counter[ByArm]()
-        for one in counted:
-            people[one.share, one.arm] += one.people
+        for kind, numbers in counted.items():
+            if kind.is_drawn:
+                people[kind.share, kind.arm] += numbers.people
         return people
 
     def arms_by(
         self, connection: Connection, goal: GoalPlan, which: Sequence[ColumnElement[bool]], *by: ColumnElement[Any]
     ) -> dict[tuple[Any, ...], LiftArm]:
-        """Count those whose time is over, and who of them reached a goal, by some columns of theirs."""
+        """Add up accounts whose people's time is over, and who of those reached a goal, by some columns of theirs."""
         people, is_closed = self.closed(goal)
-        if self.per_account:
-            return {**clusters.arms_by(connection, people, [*which, is_closed], _outcome.reached_at, by)}
-        query = select(*by, func.count(), func.count(_outcome.reached_at)).select_from(people)
-        rows = connection.execute(query.where(*which, is_closed).group_by(*by))
-        return {tuple(key): People(number, reached) for *key, number, reached in rows}
+        return {**clusters.arms_by(connection, people, [*which, is_closed], _outcome.reached_at, by)}
 
     def values(
         self, connection: Connection, goal: GoalPlan, value: ColumnElement[Any], cap: float

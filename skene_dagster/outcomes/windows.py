@@ -2,7 +2,8 @@
 
 Each person's window begins when they enter the comparison. While it is open, and as long after its end as events may
 come late, it is asked again; then it is final, and never asked again. A goal that is added today is measured for
-everybody who is compared. This module owns skene_outcomes and skene_goals.
+everybody who is compared. Then who became final is
+counted (`goals/kept.py`). This module owns skene_outcomes and skene_goals.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Table,
     and_,
     case,
-    delete,
     func,
     insert,
     literal,
@@ -33,6 +33,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.goals.arms import Comparison, comparison_of
 from skene_dagster.goals.happened import Happened, happened, refuse_unfit
+from skene_dagster.goals.kept import keep
 from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.settings import Settings
@@ -47,7 +48,6 @@ CHUNK = 50_000
 _KEY = "mode", "loop", "draw", "goal"
 _ANSWER = "reached_at", "value", "state"
 """What another time may change. A server assigns in this order: the state, which decides, comes last."""
-_A_DAY = timedelta(days=1)
 _arm, _outcome, _goal = arms.c, outcomes.c, goals.c
 
 
@@ -96,6 +96,8 @@ def measure(
     Parts(engine, write, [asking.enrolled()], chunk).by_ranges()
     reach = {"measured_as_of": as_of, "final_before": asking.final_before(known_until)}
     transaction(engine, lambda connection: _remember(connection, asking.key, reach))
+    if not any(step.per_account for step in plan.steps):
+        keep(engine, asking.comparison, goal.key, late_ticks=_late_ticks(settings))
     return Measured(goal, asked, known_until)
 
 
@@ -155,14 +157,18 @@ def _begin(
     comparison = comparison_of(connection, mode, plan.name)
     before = select(_goal.final_before).where(_is(goals, {**comparison.key, "goal": goal.key}))
     final_before = connection.execute(before).scalar_one_or_none()
-    # A tick that comes late enrols people as of then.
-    since = None if final_before is None else final_before - settings.limits.expires_after - _A_DAY
+    since = None if final_before is None else final_before - _late_ticks(settings)
     asking = _Asking(comparison, goal, since, settings.events.late)
     refuse_unfit(connection, plan, goal, settings, asking.enrolled())
     known_until = happened(connection, plan, goal, settings, asking.enrolled(), as_of=as_of).known_until
     not_final = replace(asking, since=final_before).enrolled()
     people = connection.execute(not_final.with_only_columns(func.count())).scalar_one()
     return asking, people, known_until
+
+
+def _late_ticks(settings: Settings) -> timedelta:
+    """Say how long after its moment a tick may still enrol people, as of then; a day more, to be sure."""
+    return settings.limits.expires_after + timedelta(days=1)
 
 
 def _ask(connection: Connection, asking: _Asking, who: Select[Any], what: Happened) -> int:
@@ -199,8 +205,8 @@ def _write(connection: Connection, rows: SelectBase) -> int:
 
 
 def _remember(connection: Connection, key: dict[str, object], reach: dict[str, datetime]) -> None:
-    connection.execute(delete(goals).where(_is(goals, key)))
-    connection.execute(insert(goals).values(**key, **reach))
+    if not connection.execute(update(goals).where(_is(goals, key)).values(reach)).rowcount:
+        connection.execute(insert(goals).values(**key, **reach))
 
 
 def _end(engine: Engine, key: dict[str, object], chunk: int) -> int:

@@ -95,6 +95,7 @@ ABOUT_NOBODY = {
     "skene_segments": "a step's segment",
     "skene_steps": "how far a step has decided",
     "skene_goals": "how far a goal is measured",
+    "skene_outcome_counts": "numbers: what is erased of them, test_kept_counts.py says",
     "skene_controls": "orders of people about loops",
     "skene_pacing": "an account of a provider",
     "skene_warm_ups": "a domain of the sender's",

@@ -20,7 +20,7 @@ from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.outcomes import arms, goals, outcomes
+from skene_dagster.store.tables.outcomes import arms, goals, outcome_counts, outcomes
 from skene_dagster.store.tables.sending import (
     batches,
     contacts,
@@ -75,6 +75,7 @@ __all__ = [
     "meta",
     "metadata",
     "milestones",
+    "outcome_counts",
     "outcomes",
     "pacing",
     "preferences",

@@ -1,6 +1,6 @@
 """Who is compared with whom, to find out what a loop is good for."""
 
-from sqlalchemy import Column, Double, Index, Integer, String, Table
+from sqlalchemy import Column, Date, Double, Index, Integer, String, Table
 from sqlalchemy.types import NullType
 
 from skene_dagster.store.tables.database import Moment, metadata
@@ -32,6 +32,7 @@ goals = Table(
     Column("goal", String(48), primary_key=True),
     Column("measured_as_of", Moment),  # the last time, whole
     Column("final_before", Moment),  # whoever was enrolled before is final; NULL: begin with everybody
+    Column("counted_before", Moment),  # whoever was enrolled before is in skene_outcome_counts; NULL: nobody
 )
 
 outcomes = Table(
@@ -47,4 +48,21 @@ outcomes = Table(
     Column("reached_at", Moment),  # the first time inside the window
     Column("value", Double),  # the sum of what counted
     Column("state", String(16), nullable=False),  # open: asked again | final | not_asked: the goal is gone
+)
+
+outcome_counts = Table(
+    "skene_outcome_counts",
+    metadata,
+    # Outcomes that are final, counted by the day of their users' enrolment.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("draw", Integer, primary_key=True),
+    Column("goal", String(48), primary_key=True),
+    Column("day", Date, primary_key=True),  # on which they were enrolled (UTC)
+    Column("share", Double, primary_key=True),  # as in skene_arms
+    Column("arm", String(16), primary_key=True),
+    Column("variant", String(48), primary_key=True),  # empty: they have none
+    Column("level", String(16), primary_key=True),  # empty: theirs is unknown
+    Column("people", Integer, nullable=False),
+    Column("reached", Integer, nullable=False),
 )
