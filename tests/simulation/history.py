@@ -15,7 +15,18 @@ from scheduler import Violation
 from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, OF_ACCOUNTS, OF_GATES, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import (
+    EDITS,
+    OF_ACCOUNTS,
+    OF_COMPARISONS,
+    OF_GATES,
+    ORDERS,
+    PutOff,
+    World,
+    numbered_ids,
+    shared_locks,
+    small_slices,
+)
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -141,11 +152,22 @@ def _happens(world: World, event: str, number: int) -> None:
             what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
             scheduler.spawn("edit", partial(world.edit, what, user))
         case "order":
-            orders = ORDERS + OF_GATES * 2 if world.sharing.limits.has_gates else ORDERS
+            limits = world.sharing.limits
+            more = OF_GATES if limits.has_gates else OF_COMPARISONS if limits.compared else ()
+            orders = ORDERS + more * 2
             what = orders[choices.pick(f"order{number}", len(orders), 0.7)]
-            scheduler.spawn("order", partial(world.passes, what) if what in OF_GATES else world.an_order(what))
+            _is_ordered(world, what)
         case _:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
+
+
+def _is_ordered(world: World, what: str) -> None:
+    by_person = {
+        "rewrite": world.rewrite,
+        "renew": world.renew,
+        **{one: partial(world.passes, one) for one in OF_GATES},
+    }
+    world.scheduler.spawn("order", by_person.get(what) or world.an_order(what))
 
 
 def _at_night(world: World) -> None:
