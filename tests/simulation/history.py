@@ -1,6 +1,6 @@
 """A history: rounds of runs, edits and orders with whatever goes wrong; then all is well, and everything must end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -162,12 +162,14 @@ def _happens(world: World, event: str, number: int) -> None:
 
 
 def _is_ordered(world: World, what: str) -> None:
-    by_person = {
-        "rewrite": world.rewrite,
-        "renew": world.renew,
-        **{one: partial(world.passes, one) for one in OF_GATES},
-    }
-    world.scheduler.spawn("order", by_person.get(what) or world.an_order(what))
+    order: Callable[[], None]
+    if what in OF_GATES:
+        order = partial(world.passes, what)
+    elif what in OF_COMPARISONS:
+        order = world.rewrite if what == "rewrite" else world.renew
+    else:
+        order = world.an_order(what)
+    world.scheduler.spawn("order", order)
 
 
 def _at_night(world: World) -> None:
