@@ -99,6 +99,16 @@ class Counting:
         rows = connection.execute(query.where(*which, is_closed).group_by(*by))
         return {tuple(key): People(number, reached) for *key, number, reached in rows}
 
+    def variants(self, connection: Connection) -> Mapping[str, Mapping[str, int]]:
+        """Count who was drawn into each variant, people or accounts, by how they were divided then."""
+        columns = (account_arms if self.per_account else arms).c
+        which = *self.ours(columns.arm.table), columns.arm == "mailed", columns.weights.is_not(None)
+        by = columns.weights, columns.variant
+        found: dict[str, dict[str, int]] = {}
+        for weights, variant, number in connection.execute(select(*by, func.count()).where(*which).group_by(*by)):
+            found.setdefault(weights, {})[variant] = number
+        return found
+
     def values(
         self, connection: Connection, goal: GoalPlan, value: ColumnElement[Any], cap: float
     ) -> Mapping[ByArm, ValueArm]:

@@ -81,7 +81,7 @@ class Comparing:
             self._judge_decision(row, found.values(), violated)
 
     def _judge_arm(self, key: tuple[object, ...], row: Row[Any], violated: Violated) -> None:
-        said = (row.arm, row.variant, row.share, row.enrolled_at)
+        said = (row.arm, row.variant, row.share, row.enrolled_at, row.weights)
         before = self._first.setdefault(key, said)
         if before != said:
             violated(CHANGED, f"{key}: {before}, and {said}")
@@ -96,12 +96,15 @@ class Comparing:
         if (row.arm == "held_out") != (tossed < row.share):
             violated(NOT_TOSSED, f"{key}: {row.arm}, by {tossed} of {row.share}")
         of_variants = self._toss("variant", name, who)
-        may_be = {
-            TOLD_APART[of_variants >= first / (first + second)] for first, second in (one.variants for one in COMPARED)
-        }
-        is_mailed = row.arm == "mailed" and loop != ALL_LOOPS
-        if row.variant not in (may_be if is_mailed else {None}):
-            violated(NOT_TOSSED, f"{key}: {row.variant}, by {of_variants}")
+        # Until the author has changed them, and after; loops that are compared together have none.
+        first_of = (
+            {None: 1.0} if loop == ALL_LOOPS else {_weights(*one.variants): _first(*one.variants) for one in COMPARED}
+        )
+        if row.weights not in first_of:
+            violated(NOT_TOSSED, f"{key}: by {row.weights}")
+        drawn = TOLD_APART[of_variants >= first_of[row.weights]]
+        if row.variant != (drawn if row.arm == "mailed" and loop != ALL_LOOPS else None):
+            violated(NOT_TOSSED, f"{key}: {row.variant}, by {of_variants} of {row.weights}")
 
     def _judge_decision(self, row: Row[Any], found: Iterable[Row[Any]], violated: Violated) -> None:
         """The arm is committed with the decision; after another draw it is one of the two."""
@@ -130,6 +133,16 @@ class Comparing:
 
 
 _USERS = range(1, 9)
+
+
+def _first(*parts: int) -> float:
+    """Say which part of a whole the first variant has."""
+    return parts[0] / sum(parts)
+
+
+def _weights(*parts: int) -> str:
+    """Write numbers of variants as the ledger keeps them."""
+    return ", ".join(f"{name}: {part / sum(parts):g}" for name, part in zip(TOLD_APART, parts, strict=True))
 
 
 def _variant(rows: Sequence[Row[Any]]) -> str:

@@ -19,6 +19,8 @@ arms = Table(
     Column("share", Double, nullable=False),  # who was held out when they were drawn: 0.1 of all
     Column("enrolled_at", Moment, nullable=False),  # the tick of their first decision
     Column("level", String(16)),  # their engagement level then
+    # How those who are mailed were divided over variants when they were drawn, as `loops.variants` writes it.
+    Column("weights", String(640)),
     Index("skene_arms_enrolled", "mode", "loop", "draw", "enrolled_at"),
 )
 
