@@ -9,6 +9,7 @@ from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.loops.planning.accounts import is_per_account
+from skene_dagster.loops.variants import read
 from skene_dagster.outcomes import words
 from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
 from skene_dagster.outcomes.goal_words import did
@@ -73,6 +74,8 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         }
     for share, ratio in first.ratios.items():
         numbers[f"sample_ratio_p_{100 * share:g}_percent"] = ratio.p
+    for weights, ratio in first.variant_ratios.items():
+        numbers[f"sample_ratio_p ({weights})"] = ratio.p
     if first.worth is not None:
         numbers |= {"value_mailed": first.worth.mailed, "value_held_out": first.worth.held_out}
     told |= {name: dg.MetadataValue.float(round(value, 4)) for name, value in numbers.items() if isfinite(value)}
@@ -89,11 +92,14 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
 def measured(key: dg.AssetKey, plan: Compared, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
     """Say whether it is measured."""
     alarms = {share: ratio for one in found for share, ratio in one.ratios.items() if ratio.alarm}
+    of_variants = {weights: ratio for one in found for weights, ratio in one.variant_ratios.items() if ratio.alarm}
     severity, said = dg.AssetCheckSeverity.WARN, ""
-    if alarms:
+    if alarms or of_variants:
         severity = dg.AssetCheckSeverity.ERROR
         who = "accounts" if is_per_account(plan) else "people"
-        said = " ".join(_unequal(share, ratio, who) for share, ratio in alarms.items())
+        unequal = [_unequal(share, ratio, who) for share, ratio in alarms.items()]
+        unequal += [_unequal_variants(weights, ratio, who) for weights, ratio in of_variants.items()]
+        said = " ".join(unequal)
         said += f" Something puts {who} into the wrong group: do not read the numbers."
     elif not plan.goals or not plan.holdout:
         said = _not_measured(plan)
@@ -117,8 +123,20 @@ def _of_arm(arm: ArmSize) -> str:
 
 def _unequal(share: float, ratio: SampleRatio, who: str) -> str:
     held_out, drawn = ratio.counts[1], sum(ratio.counts)
-    rare = f"one of {1 / ratio.p:,.0f} times" if ratio.p else "hardly ever"
-    return f"Of {drawn:,} {who}, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
+    return (
+        f"Of {drawn:,} {who}, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {_rare(ratio)}."
+    )
+
+
+def _unequal_variants(weights: str, ratio: SampleRatio, who: str) -> str:
+    shares = read(weights)
+    found = ", ".join(f"{number:,} get {name}" for (name, _), number in zip(shares, ratio.counts, strict=True))
+    wanted = " and ".join(f"{100 * share:.3g} %" for _, share in shares)
+    return f"Of {sum(ratio.counts):,} {who}, {found}, not {wanted}: chance alone does that {_rare(ratio)}."
+
+
+def _rare(ratio: SampleRatio) -> str:
+    return f"one of {1 / ratio.p:,.0f} times" if ratio.p else "hardly ever"
 
 
 def no_harm(key: dg.AssetKey, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:

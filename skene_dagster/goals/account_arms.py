@@ -26,6 +26,8 @@ class EnrolledAccount:
     """Of all accounts, which were held out when it was drawn."""
     variant: str | None
     """Of the emails, if it is mailed; None: there are none."""
+    weights: str | None
+    """How those that are mailed are divided over variants."""
     people: Sequence[object]
     """Which users are compared with it."""
 
@@ -46,6 +48,7 @@ def enrol(connection: Connection, made: Sequence[EnrolledAccount], *, as_of: dat
             "variant": one.variant,
             "share": one.share,
             "enrolled_at": as_of,
+            "weights": one.weights,
         }
         for one in made
     ]

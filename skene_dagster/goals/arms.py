@@ -6,6 +6,7 @@ This module owns skene_arms.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -28,7 +29,7 @@ from sqlalchemy import (
 
 from skene_dagster.goals.coin import Coin, Purpose, salt
 from skene_dagster.loops.all_loops import ALL_LOOPS
-from skene_dagster.loops.variants import Shares, drawn
+from skene_dagster.loops.variants import Shares, drawn, written
 from skene_dagster.store.keys import folded
 from skene_dagster.store.tables import OPEN, Moment, account_arms, account_people, arms, engagement_levels, meta
 
@@ -70,6 +71,8 @@ class Enrolled:
     """Of all, who was held out when they were drawn."""
     variant: str | None = None
     """Of the emails, of who is mailed; None: there are none."""
+    weights: str | None = None
+    """How those who are mailed are divided over variants."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,11 @@ class Arms:
             return None
         arm = self.of(user_id)
         variant = self.variant_of(user_id) if arm == "mailed" else None
-        return Enrolled(user_id, self.comparison, arm, self.share, variant)
+        return Enrolled(user_id, self.comparison, arm, self.share, variant, self._weights)
+
+    @cached_property
+    def _weights(self) -> str | None:
+        return written(self.variants)
 
     def variant_of(self, user_id: object) -> str | None:
         """Say which variant of the emails a user gets: that of their first, while there is one of that name."""
@@ -193,12 +200,13 @@ def enrol(connection: Connection, made: Sequence[Enrolled], who: Select[Any], *,
     Raises:
         IntegrityError: another run has enrolled one of them meanwhile.
     """
-    groups: dict[tuple[Comparison, Arm, str | None, float], list[object]] = {}
+    groups: dict[tuple[Comparison, Arm, str | None, float, str | None], list[object]] = {}
     for one in made:
-        groups.setdefault((one.comparison, one.arm, one.variant, one.share), []).append(one.user_id)
+        group = one.comparison, one.arm, one.variant, one.share, one.weights
+        groups.setdefault(group, []).append(one.user_id)
     user_id = who.selected_columns[0]
     level = engagement_levels.c
-    for (comparison, arm, variant, share), keys in groups.items():
+    for (comparison, arm, variant, share, weights), keys in groups.items():
         for start in range(0, len(keys), SOME):
             found = who.where(user_id.in_(keys[start : start + SOME])).distinct().subquery()
             new = select(
@@ -211,6 +219,7 @@ def enrol(connection: Connection, made: Sequence[Enrolled], who: Select[Any], *,
                 literal(share),
                 literal(as_of, Moment),
                 level.level,
+                literal(weights, String),
             ).select_from(found.outerjoin(engagement_levels, and_(level.user_id == found.c[0], level.left_at == OPEN)))
             connection.execute(insert(arms).from_select([column.name for column in arms.c], new))
 

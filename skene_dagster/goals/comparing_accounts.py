@@ -5,7 +5,7 @@ the loops are about.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -89,10 +89,10 @@ class ComparingAccounts:
         self._accounts.add(key)
         people = [user for user in theirs if user not in self._people]
         self._people.update(people)
-        enrolled = EnrolledAccount(key, new.comparison, new.arm, new.share, new.variant, people)
+        enrolled = EnrolledAccount(key, new.comparison, new.arm, new.share, new.variant, new.weights, people)
         return enrolled, [
             *of_all,
-            *(Enrolled(user, new.comparison, new.arm, new.share, new.variant) for user in people),
+            *(replace(new, user_id=user) for user in people),
         ]
 
     def _spelt(self, account: object) -> object:

@@ -39,11 +39,10 @@ _SAME = and_(*(_outcome[name] == _arm[name] for name in ("mode", "loop", "draw",
 
 @dataclass(frozen=True)
 class Kept:
-    """Final outcomes of people of one kind: of one arm that was drawn from one share, one variant and one level."""
+    """Final outcomes of people of one kind: of one arm that was drawn from one share, and of one level."""
 
     share: float
     arm: Any
-    variant: str | None
     level: str | None
     people: int
     reached: int
@@ -87,15 +86,12 @@ def counted_before(connection: Connection, comparison: Comparison, goal: str) ->
 
 def kept(connection: Connection, comparison: Comparison, goal: str, day: date) -> list[Kept]:
     """Read what is kept of a goal, but for those who were enrolled on a day; and how many of them were before that."""
-    kind = _count.share, _count.arm, _count.variant, _count.level
+    kind = _count.share, _count.arm, _count.level
     earlier = [func.sum(case((_count.day < day, number), else_=0)) for number in (_count.people, _count.reached)]
     query = select(*kind, func.sum(_count.people), func.sum(_count.reached), *earlier)
     mine = _is(outcome_counts, {**comparison.key, "goal": goal})
     rows = connection.execute(query.where(mine, _count.day != day).group_by(*kind))
-    return [
-        Kept(share, arm, variant or None, level or None, *map(int, numbers))
-        for share, arm, variant, level, *numbers in rows
-    ]
+    return [Kept(share, arm, level or None, *map(int, numbers)) for share, arm, level, *numbers in rows]
 
 
 def forget(connection: Connection, user_id: object) -> Counter[str]:
@@ -148,7 +144,6 @@ def _named() -> list[ColumnElement[Any]]:
         day_of(_arm.enrolled_at).label("day"),
         _arm.share,
         _arm.arm,
-        func.coalesce(_arm.variant, "").label("variant"),
         func.coalesce(_arm.level, "").label("level"),
     ]
 

@@ -16,6 +16,17 @@ def variants_of(plan: Compared) -> Shares:
     return next((email.variants for email in emails if email is not None and email.variants), ())
 
 
+def written(shares: Shares) -> str | None:
+    """Write shares down as they are kept with whoever is drawn from them: `plain: 0.5, warm: 0.5`; None: of none."""
+    return ", ".join(f"{name}: {share:.9g}" for name, share in shares) or None
+
+
+def read(weights: str) -> Shares:
+    """Read shares that were written down."""
+    parts = (one.rpartition(": ") for one in weights.split(", "))
+    return tuple((name, float(share)) for name, _, share in parts)
+
+
 def in_variant(email: Email, variant: str | None) -> Email:
     """Return the email in one of its variants, whose template is `<template>.<variant>`."""
     if not email.variants or variant is None:

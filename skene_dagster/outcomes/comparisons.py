@@ -22,7 +22,7 @@ from skene_dagster.goals.arms import Arm, comparison_of
 from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.loops.planning.goals import VALUE
-from skene_dagster.loops.variants import variants_of
+from skene_dagster.loops.variants import read, variants_of
 from skene_dagster.outcomes.counted import ByArm, Counted, Counting, Numbers
 from skene_dagster.outcomes.lift.arms import Arm as LiftArm
 from skene_dagster.outcomes.lift.arms import Pair, People
@@ -80,6 +80,8 @@ class LoopOutcome:
     held_out: ArmSize
     ratios: Mapping[float, SampleRatio]
     """By the share that is held out, whether so many are."""
+    variant_ratios: Mapping[str, SampleRatio]
+    """By how those who are mailed were divided over variants, whether so many are in each."""
     settled_at: datetime
     """The end of the last month (UTC): its people are in the verdict, and in all but `today` and `harm`."""
     lift: Lift
@@ -103,7 +105,7 @@ class LoopOutcome:
 
     @property
     def alarm(self) -> bool:
-        """An arm is not as large as it should be: the numbers are not to be read."""
+        """An arm is not as large as it should be: the numbers are not to be read. (Variants have their own.)"""
         return not comparable(self.ratios.values())
 
 
@@ -138,6 +140,7 @@ def _outcome_of(
     sizes = about.sizes(connection, counted)
     ratios = _ratios(sizes)
     is_comparable = comparable(ratios.values())
+    variant_ratios = _variant_ratios(connection, about) if variants else {}
     closed = _pairs(connection, about, goal, _by_arm(counted))
     then = _by_arm(counted, settled=True)
     accounts = sizes if about.per_account else None
@@ -147,13 +150,20 @@ def _outcome_of(
         _size(counted, "mailed", accounts),
         _size(counted, "held_out", accounts),
         ratios,
+        variant_ratios,
         month,
         lift_of_shares(_pairs(connection, settled, goal, then), comparable=is_comparable),
         lift_of_shares(closed, comparable=is_comparable),
         judge_harm(closed, comparable=is_comparable),
         lifts_by_level(_by_level(connection, settled, goal, counted), comparable=is_comparable),
         _worth(connection, settled, goal, is_comparable=is_comparable),
-        _variants(connection, settled, goal, counted, variants, is_comparable=is_comparable),
+        _variants(
+            connection,
+            settled,
+            goal,
+            variants,
+            is_comparable=is_comparable and comparable(variant_ratios.values()),
+        ),
         a_week,
     )
 
@@ -175,6 +185,13 @@ def _ratios(sizes: Mapping[ByArm, int]) -> dict[float, SampleRatio]:
     return {
         share: sample_ratio((sizes.get((share, "mailed"), 0), sizes.get((share, "held_out"), 0)), (1 - share, share))
         for share in shares
+    }
+
+
+def _variant_ratios(connection: Connection, about: Counting) -> dict[str, SampleRatio]:
+    return {
+        weights: sample_ratio([drawn.get(name, 0) for name, _ in read(weights)], [share for _, share in read(weights)])
+        for weights, drawn in sorted(about.variants(connection).items())
     }
 
 
@@ -250,33 +267,21 @@ def _variants(
     connection: Connection,
     about: Counting,
     goal: GoalPlan,
-    counted: Counted,
     names: Sequence[str],
     *,
     is_comparable: bool,
 ) -> tuple[VariantLift, ...]:
     if not names:
         return ()
-    found = (
-        about.arms_by(connection, goal, about.ours(arms), _arm.share, _arm.arm, _arm.variant)
-        if about.per_account
-        else _by_variant(counted)
-    )
+    # Where the numbers were changed, those who were drawn by each are compared among themselves, as of shares.
+    drawn_by = _arm.share, _arm.weights
+    found = about.arms_by(connection, goal, about.ours(arms), *drawn_by, _arm.arm, _arm.variant)
     strata = [
         Arms(
             # Where nobody was held out, variants are compared with each other all the same.
-            found.get((share, "held_out", None)),
-            {name: found.get((share, "mailed", name), about.nobody) for name in names},
+            found.get((share, weights, "held_out", None)),
+            {name: found.get((share, weights, "mailed", name), about.nobody) for name in names},
         )
-        for share in sorted({share for share, _, _ in found})
+        for share, weights in sorted({key[:2] for key in found}, key=lambda one: (one[0], one[1] or ""))
     ]
     return lifts_of_variants(strata, comparable=is_comparable)
-
-
-def _by_variant(counted: Counted) -> dict[tuple[Any, ...], LiftArm]:
-    found: dict[tuple[Any, ...], Numbers] = {}
-    for kind, numbers in counted.items():
-        if numbers.settled:
-            key = kind.share, kind.arm, kind.variant
-            found[key] = found.get(key, Numbers()) + numbers
-    return {key: People(numbers.settled, numbers.settled_reached) for key, numbers in found.items()}

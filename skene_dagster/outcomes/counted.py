@@ -45,11 +45,10 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Kind:
-    """People of one arm that was drawn from one share, in one variant and at one level."""
+    """People of one arm that was drawn from one share, at one level."""
 
     share: float
     arm: Arm
-    variant: str | None
     level: str | None
 
     @property
@@ -103,7 +102,7 @@ class Counting:
         # Of a day some may have been settled and others not: who was enrolled on it is read again.
         day = (settled_by - goal.within).date()
         for one in kept(connection, self.comparison, goal.key, day):
-            kind = Kind(one.share, one.arm, one.variant, one.level)
+            kind = Kind(one.share, one.arm, one.level)
             yield kind, Numbers(one.people, one.people, one.reached, one.earlier, one.earlier_reached)
         begin = datetime.combine(day, time())
         if begin < before:
@@ -113,7 +112,7 @@ class Counting:
     def _read(
         self, connection: Connection, goal: GoalPlan, settled_by: datetime, enrolled: ColumnElement[bool]
     ) -> Iterator[tuple[Kind, Numbers]]:
-        kind = _arm.share, _arm.arm, _arm.variant, _arm.level
+        kind = _arm.share, _arm.arm, _arm.level
         closed = _outcome.state == "final"
         settled = and_(closed, _outcome.window_ends_at <= settled_by)
         reached = _outcome.reached_at.is_not(None)
@@ -121,8 +120,8 @@ class Counting:
         sums = [func.sum(case((one, 1), else_=0)) for one in each]
         people = self._people.outerjoin(outcomes, self._outcomes(goal))
         query = select(*kind, func.count(), *sums).select_from(people).where(*self.ours(arms), enrolled)
-        for share, arm, variant, level, *numbers in connection.execute(query.group_by(*kind)):
-            yield Kind(share, arm, variant, level), Numbers(*map(int, numbers))
+        for share, arm, level, *numbers in connection.execute(query.group_by(*kind)):
+            yield Kind(share, arm, level), Numbers(*map(int, numbers))
 
     def sizes(self, connection: Connection, counted: Counted) -> Mapping[ByArm, int]:
         """Count for how many the coin was tossed: people, or accounts."""
@@ -138,9 +137,23 @@ class Counting:
     def arms_by(
         self, connection: Connection, goal: GoalPlan, which: Sequence[ColumnElement[bool]], *by: ColumnElement[Any]
     ) -> dict[tuple[Any, ...], LiftArm]:
-        """Add up accounts whose people's time is over, and who of those reached a goal, by some columns of theirs."""
+        """Count those whose time is over, and who of them reached a goal, by some columns of theirs."""
         people, is_closed = self.closed(goal)
-        return {**clusters.arms_by(connection, people, [*which, is_closed], _outcome.reached_at, by)}
+        if self.per_account:
+            return {**clusters.arms_by(connection, people, [*which, is_closed], _outcome.reached_at, by)}
+        query = select(*by, func.count(), func.count(_outcome.reached_at)).select_from(people)
+        rows = connection.execute(query.where(*which, is_closed).group_by(*by))
+        return {tuple(key): People(number, reached) for *key, number, reached in rows}
+
+    def variants(self, connection: Connection) -> Mapping[str, Mapping[str, int]]:
+        """Count who was drawn into each variant, people or accounts, by how they were divided then."""
+        columns = (account_arms if self.per_account else arms).c
+        which = *self.ours(columns.arm.table), columns.arm == "mailed", columns.weights.is_not(None)
+        by = columns.weights, columns.variant
+        found: dict[str, dict[str, int]] = {}
+        for weights, variant, number in connection.execute(select(*by, func.count()).where(*which).group_by(*by)):
+            found.setdefault(weights, {})[variant] = number
+        return found
 
     def values(
         self, connection: Connection, goal: GoalPlan, value: ColumnElement[Any], cap: float

@@ -1,5 +1,6 @@
 """What came of the loops, through Dagster: the daily job, its assets, and the checks `measured` and `no_harm`."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -176,6 +177,24 @@ def test_arms_of_the_wrong_size_raise_the_alarm(tmp_path: Path, instance: dg.Dag
     assert (passed, severity) == (False, "ERROR")
     assert "0 are held out, not 50 %" in said
     assert "do not read the number" in str(reported(result)["verdict"])
+
+
+def test_variants_of_the_wrong_size_raise_the_alarm(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    variants = BACK.replace(
+        "template: re_engagement\n", "template: re_engagement\n      variants: {plain: 50, warm: 50}\n"
+    )
+    root = project(tmp_path / "project", retention=variants)
+    for file in (root / "templates").glob("re_engagement.*"):
+        for variant in ("plain", "warm"):
+            shutil.copy(file, file.with_name(f"re_engagement.{variant}{file.suffix}"))
+    run(root, instance, "retention", TICK)
+    sql(root, "DELETE FROM skene_arms WHERE variant = 'warm'")
+    result = run(root, instance, JOB, LATER)
+
+    passed, severity, said = checks(result)["measured"]
+    assert (passed, severity) == (False, "ERROR")
+    assert "0 get warm, not 50 % and 50 %: chance alone does that" in said
+    assert "Something puts people into the wrong group" in said
 
 
 def test_what_is_wrong_with_one_loop_keeps_nobody_from_measuring_the_others(

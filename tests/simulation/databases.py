@@ -126,6 +126,7 @@ class Server:
             ours = [table.name for table in metadata.tables.values() if table.name not in self.kept]
             for name in ["users", "accounts", "loads", *ours]:
                 connection.execute(text(f"DELETE FROM {name}"))
+            connection.execute(text("DELETE FROM skene_meta WHERE name LIKE 'draws of %'"))
 
     def _connected(self, driver: Any, _record: object) -> None:
         if not self._waits:

@@ -125,7 +125,11 @@ class Eyes:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Read all rows of a table."""
-        return [row._asdict() for row in self._rows(select(metadata.tables[table]))]
+        return [row._asdict() for row in self.all_of(metadata.tables[table])]
+
+    def all_of(self, table: Table) -> Sequence[Row[Any]]:
+        """Read a whole table."""
+        return self._rows(select(table))
 
     def waits_for_erasure(self) -> bool:
         """Whether anything of somebody who was erased has to wait."""

@@ -1,6 +1,6 @@
 """A history: rounds of runs, edits and orders with whatever goes wrong; then all is well, and everything must end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -15,7 +15,18 @@ from scheduler import Violation
 from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, OF_ACCOUNTS, OF_GATES, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import (
+    EDITS,
+    OF_ACCOUNTS,
+    OF_COMPARISONS,
+    OF_GATES,
+    ORDERS,
+    PutOff,
+    World,
+    numbered_ids,
+    shared_locks,
+    small_slices,
+)
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -141,11 +152,24 @@ def _happens(world: World, event: str, number: int) -> None:
             what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
             scheduler.spawn("edit", partial(world.edit, what, user))
         case "order":
-            orders = ORDERS + OF_GATES * 2 if world.sharing.limits.has_gates else ORDERS
+            limits = world.sharing.limits
+            more = OF_GATES if limits.has_gates else OF_COMPARISONS if limits.compared else ()
+            orders = ORDERS + more * 2
             what = orders[choices.pick(f"order{number}", len(orders), 0.7)]
-            scheduler.spawn("order", partial(world.passes, what) if what in OF_GATES else world.an_order(what))
+            _is_ordered(world, what)
         case _:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
+
+
+def _is_ordered(world: World, what: str) -> None:
+    order: Callable[[], None]
+    if what in OF_GATES:
+        order = partial(world.passes, what)
+    elif what in OF_COMPARISONS:
+        order = world.rewrite if what == "rewrite" else world.renew
+    else:
+        order = world.an_order(what)
+    world.scheduler.spawn("order", order)
 
 
 def _at_night(world: World) -> None:

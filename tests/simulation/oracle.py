@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
+from comparing import Comparing
 from eyes import Eyes
 from manners import FRESH, Manners
 from scheduler import START, Actor, Scheduler, Violation
@@ -174,6 +175,7 @@ class Oracle:
     """By name."""
     manners: Manners
     sharing: Sharing
+    comparing: Comparing
     looks_inside: bool = True
     """Look at the ledger at each request."""
     people: dict[int, Person] = field(default_factory=dict)
@@ -262,6 +264,9 @@ class Oracle:
             whose = self._judge_message(message)
             if not self.is_restored:
                 self.sharing.judge_accepted(message.send_id, key, self.violated)
+            if not self.is_restored and not self.people[whose.user].is_gone:
+                about = (whose.loop.scope.loop, whose.user, whose.account)
+                self.comparing.judge_accepted(*about, message.text, self.violated)
             if not self.is_restored and not whose.loop.is_asked_for:
                 is_about = whose.account is not None
                 mine = (whose.loop.scope, whose.user, message, key, self.violated)

@@ -82,6 +82,24 @@ RECIPIENTS: tuple[Recipient, ...] = ("owner", "everybody")
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Who is compared: how many of a hundred get no email, and how the others are divided over two variants."""
+
+    held_out: int
+    """Of a loop."""
+    held_out_of_all: int
+    """Of all loops."""
+    variants: tuple[int, int]
+
+
+COMPARED = (Compared(40, 20, (1, 1)), Compared(75, 50, (1, 9)))
+"""Of a project, before its author has changed it and after, or the other way round."""
+
+TOLD_APART = ("plain", "warm")
+"""The variants; each says its name."""
+
+
+@dataclass(frozen=True)
 class Limits:
     """What a project says about how often and when somebody is mailed; the judge reads it, too."""
 
@@ -101,6 +119,8 @@ class Limits:
     """A table must have changed lately, and first emails are approved."""
     has_receipts: bool = False
     """There is a loop whose emails were asked for."""
+    compared: Compared | None = None
+    """Who is compared; None: nobody."""
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -134,7 +154,8 @@ class Limits:
         if self.daily:
             parts.append(f"daily: {self.daily}")
         fresh = "fresh: [{table: loads, column: loaded_at, within: 26h}]\n" if self.has_gates else ""
-        return fresh + (f"limits: {{{', '.join(parts)}}}\n" if parts else "")
+        compared = f"holdout: {self.compared.held_out_of_all}%\n" if self.compared else ""
+        return compared + fresh + (f"limits: {{{', '.join(parts)}}}\n" if parts else "")
 
     def sender(self) -> str:
         """Write what is the sender's."""
@@ -154,6 +175,10 @@ class Limits:
         else:
             table, words = "accounts", "{{user.name}} of {{account.title}}"
             about += f"\nper: account\nrecipient: {recipient}"
+        if self.compared:
+            shares = zip(TOLD_APART, self.compared.variants, strict=True)
+            lines.append(f"variants: {{{', '.join(f'{variant}: {part}' for variant, part in shares)}}}")
+            about += f"\nholdout: {self.compared.held_out}%"
         return LOOP % (name, on_doubt, about, priority, table, words, repeat, "\n      ".join(lines))
 
 
@@ -182,7 +207,16 @@ LIMITS = (
     Limits(caps=((1, 48),), priorities=(0, 1)),
     Limits(caps=((1, 20),), priorities=(1, 0), daily=4, has_receipts=True),
     Limits(has_gates=True),
+    *(Limits(compared=one) for one in COMPARED),
+    *(Limits(caps=((2, 72), (1, 3)), compared=one) for one in COMPARED),
 )
+
+
+def rewritten(number: int) -> int:
+    """Say which limits a project has once its author has changed who is compared."""
+    limits = LIMITS[number]
+    return LIMITS.index(replace(limits, compared=next(one for one in COMPARED if one != limits.compared)))
+
 
 _metadata = MetaData()
 
@@ -252,6 +286,9 @@ def _made(root: Path, database: Database) -> Product:
         folder.mkdir()
         (folder / "hello.mjml").write_text(MJML % words, encoding="utf-8")
         (folder / "hello.txt").write_text(f"Hello {{{{ name }}}}, {words}.\n", encoding="utf-8")
+        for variant in TOLD_APART:
+            (folder / f"hello.{variant}.mjml").write_text(MJML % f"{words}: {variant}", encoding="utf-8")
+            (folder / f"hello.{variant}.txt").write_text(f"Hello {{{{ name }}}}, {words}: {variant}.\n", "utf-8")
     users.metadata.create_all(database.eyes)
     settings = tuple(_read(root, limits) for limits in LIMITS)
     schema.upgrade(database.eyes, settings[0].users, settings[0].accounts)

@@ -16,6 +16,8 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     _judge_pauses(world)
     if not world.oracle.is_restored:
         world.sharing.judge_waiting(world.scheduler.now, world.oracle.violated)
+        gone = {user for user, person in world.oracle.people.items() if person.is_gone}
+        world.comparing.judge_tables(sends.values(), gone, world.oracle.violated)
     if is_over:
         _judge_the_end(world, sends)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import account_mutants
+import comparing_mutants
 import convictions
 import erasing_mutants
 import gate_mutants
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants, gate_mutants)
+OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants, gate_mutants, comparing_mutants)
 EVERY = (*MUTANTS, *(one for others in OTHERS for one in others.MUTANTS))
 
 

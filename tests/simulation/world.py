@@ -4,19 +4,20 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import choices as drawn
+from comparing import SALTS, Comparing
 from databases import Sqlite, running
 from eyes import Backup, Eyes
 from gates import Gates
 from manners import SMALL_FIRST, SMALL_LARGE, Manners
 from oracle import ACCOUNTS, Account, Complaint, Loop, OnDoubt, Oracle, Person, Repeat
-from product import ABOUT_ACCOUNTS, BESIDE, LIMITS, VARIANTS, Limits, Product, accounts, loads, users
+from product import ABOUT_ACCOUNTS, BESIDE, LIMITS, VARIANTS, Limits, Product, accounts, loads, rewritten, users
 from provider import Model
 from refreshing import beating, refreshed
 from scheduler import START, Scheduler, Trouble
@@ -46,6 +47,8 @@ from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import SkeneError
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.feedback import reading as feedback
+from skene_dagster.goals.arms import draw_anew
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.store import subjects
@@ -65,6 +68,9 @@ ORDERS = ("pause", "resume", "cancel", "resume all")
 OF_GATES = ("accept", "approve", "load")
 """Orders, where there are gates: a person lets a loop pass them, or what the product loads is loaded."""
 
+OF_COMPARISONS = ("rewrite", "renew")
+"""What a person does where some are compared: they change who, or have all arms drawn anew."""
+
 ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/Kolkata", "Somewhere/Else")
 """Where users live. A history begins on Monday at 9:00 UTC: in Auckland it is 22:00."""
 
@@ -82,6 +88,16 @@ class PutOff:
     user: int
     reason: str
     ask_at: datetime
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the author of the project has written."""
+
+    limits: int
+    variant: int
+    whom: int
+    """Which loop about accounts there is; 0: none."""
 
 
 @dataclass
@@ -110,13 +126,11 @@ class World:
         # What is read to keep others out, SQLite reads like anything else.
         self.may_erase = not (late_locks and isinstance(self.database, Sqlite))
         variant = choices.pick("variant", len(VARIANTS), 0.6)
-        number = choices.pick("limits", len(LIMITS), 0.25)
-        limits, self.settings = LIMITS[number], self.product.settings[number]
-        self.plan = self.product.plans[number][variant]
-        self.plans = [self.plan, *self.product.others[number]]
+        number = choices.pick("limits", len(LIMITS), 0.3)
+        limits = LIMITS[number]
         about = () if limits.has_budget else self.product.about_accounts[number]
-        if whom := choices.pick("accounts", 1 + len(about), 0.03):
-            self.plans.append(about[whom - 1])
+        self.written = Written(number, variant, choices.pick("accounts", 1 + len(about), 0.03))
+        self._read_the_project()
         self.batch = (100, 1, 2, 3)[choices.pick("batch", 4, 0.7)]
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
@@ -127,7 +141,10 @@ class World:
         scopes = {name: loop.scope for name, loop in loops.items()}
         resends = {name for name, loop in loops.items() if loop.on_doubt == "resend"}
         self.sharing = Sharing(self.eyes, limits, scopes, resends, not self.is_refreshed_for_real)
-        self.oracle = Oracle(self.scheduler, self.eyes, loops, Manners(self.scheduler, limits), self.sharing)
+        about_accounts = [name for name, loop in loops.items() if loop.recipient is not None]
+        self.comparing = Comparing(self.eyes, limits.compared is not None, about_accounts)
+        manners = Manners(self.scheduler, limits)
+        self.oracle = Oracle(self.scheduler, self.eyes, loops, manners, self.sharing, self.comparing)
         self.gates = Gates(self.eyes)
         self.provider = Model(self.scheduler, self.oracle)
         self.ticks = dict.fromkeys(loops, self.scheduler.now)
@@ -136,6 +153,25 @@ class World:
         for file in self.settings[0].spool.glob("*"):
             file.unlink()
         self._add_users()
+
+    def _read_the_project(self) -> None:
+        number, variant, whom = self.written.limits, self.written.variant, self.written.whom
+        self.settings, self.plan = self.product.settings[number], self.product.plans[number][variant]
+        self.plans = [self.plan, *self.product.others[number]]
+        if whom:
+            self.plans.append(self.product.about_accounts[number][whom - 1])
+
+    def rewrite(self) -> None:
+        """The author changes who is compared: runs that have begun go on with the loops as they were."""
+        self.written = replace(self.written, limits=rewritten(self.written.limits))
+        self._read_the_project()
+        self.scheduler.say(self.scheduler.me.name, f"compares from now on: {LIMITS[self.written.limits].compared}")
+
+    def renew(self) -> None:
+        """A person has all arms of a loop drawn anew, or those of all loops together."""
+        names = [*self.oracle.loops, ALL_LOOPS]
+        loop = names[self.choices.pick("renewed", len(names), 0.7)]
+        self.commit(lambda connection: draw_anew(connection, loop), f"draws the arms of {loop} anew", lambda: None)
 
     def run(self, plan: LoopPlan) -> None:
         """A run of a loop's job, for a tick of its own."""
@@ -573,6 +609,8 @@ class World:
         ]
         with self.database.eyes.begin() as connection:
             connection.execute(insert(users), rows)
+            if self.comparing.is_on:
+                self.comparing.salt_the_coin(connection, choices.pick("salt", SALTS, 0.95))
             connection.execute(insert(loads), [{"id": 1, "loaded_at": self.gates.loaded_at}])
             if len(self.plans) > 1 and self.plans[-1].steps[0].per_account:
                 self._add_accounts(connection)

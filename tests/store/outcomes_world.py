@@ -81,10 +81,11 @@ class World:
         draw: int = 1,
         level: str | None = None,
         variant: str | None = None,
+        weights: str | None = None,
     ) -> None:
         """Put users into the comparison."""
         row = {"mode": MODE, "loop": loop, "draw": draw, "arm": arm, "share": share, "level": level}
-        row["variant"] = variant
+        row |= {"variant": variant, "weights": weights}
         with self.engine.begin() as connection:
             connection.execute(insert(arms), [row | {"user_id": user, "enrolled_at": when} for user in users])
 

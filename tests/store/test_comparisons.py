@@ -99,6 +99,52 @@ def test_variants_are_compared_with_those_who_are_held_out_and_with_the_first(wo
     assert compared(world).variants == ()
 
 
+def test_where_the_numbers_of_variants_change_those_are_compared_who_were_drawn_by_the_same(world: World) -> None:
+    # Nobody does better by one of them; but later, when most get `warm`, all buy more often.
+    groups = {
+        ("plain: 0.5, warm: 0.5", "plain"): (100, 20),
+        ("plain: 0.5, warm: 0.5", "warm"): (100, 20),
+        ("plain: 0.1, warm: 0.9", "plain"): (20, 12),
+        ("plain: 0.1, warm: 0.9", "warm"): (180, 108),
+    }
+    user = 0
+    for (weights, variant), (people, pay) in groups.items():
+        users = range(user + 1, user + people + 1)
+        world.enrol(*users, variant=variant, weights=weights, share=0)
+        for one in users[:pay]:
+            world.pay(one, at(12))
+        user = users[-1]
+    world.measure(LATER, roll=False, chunk=1000)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER, late=LATE)
+
+    (warm,) = found.variants
+    assert (warm.variant, warm.against, warm.lift.verdict) == ("warm", "plain", "cannot tell")
+    assert warm.lift.difference is not None
+    assert warm.lift.difference.estimate == pytest.approx(0)
+    assert found.variant_ratios == {
+        "plain: 0.1, warm: 0.9": sample_ratio((20, 180), (0.1, 0.9)),
+        "plain: 0.5, warm: 0.5": sample_ratio((100, 100), (0.5, 0.5)),
+    }
+
+
+def test_variants_that_are_not_as_large_as_they_should_be_are_not_compared(world: World) -> None:
+    world.enrol(*range(1, 101), variant="plain", weights="plain: 0.5, warm: 0.5")
+    world.enrol(*range(101, 131), variant="warm", weights="plain: 0.5, warm: 0.5")
+    world.enrol(*range(201, 331), arm="held_out", weights="plain: 0.5, warm: 0.5")
+    world.measure(LATER, roll=False, chunk=1000)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER, late=LATE)
+
+    assert {one.lift.verdict for one in found.variants} == {"not comparable"}
+    assert [ratio.counts for ratio in found.variant_ratios.values()] == [(100, 30)]
+    # How many are held out is as it should be.
+    assert not found.alarm
+    assert found.lift.verdict == "cannot tell"
+
+
 def test_without_a_holdout_variants_are_compared_with_each_other(world: World) -> None:
     world.enrol(*range(1, 51), share=0, variant="plain")
     world.enrol(*range(51, 101), share=0, variant="warm")

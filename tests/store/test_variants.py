@@ -71,6 +71,8 @@ def test_beside_a_holdout_those_who_are_mailed_are_divided_as_before(world: Worl
     assert set(got(world)) == {*EVERYBODY} - HELD_OUT
     assert {user for user, names in got(world).items() if names == ["plain"]} == PLAIN - HELD_OUT
     assert {drawn(world)[user] for user in HELD_OUT} == {("held_out", None)}
+    with world.engine.connect() as connection:
+        assert set(connection.execute(select(arms.c.weights).where(own(arms))).scalars()) == {"plain: 0.5, warm: 0.5"}
 
 
 def test_other_shares_hold_for_those_who_are_drawn_from_then_on(world: World) -> None:
@@ -92,6 +94,11 @@ def test_other_shares_hold_for_those_who_are_drawn_from_then_on(world: World) ->
         user: {"plain" if user in PLAIN else "warm"} for user in EVERYBODY
     }
     assert {names[0] for user, names in got(world).items() if user > 100} == {"warm"}
+    with world.engine.connect() as connection:
+        rows = connection.execute(select(arms.c.user_id, arms.c.weights).where(own(arms)))
+        kept = dict(rows.all())
+    assert {kept[user] for user in EVERYBODY} == {"plain: 0.5, warm: 0.5"}
+    assert {kept[user] for user in range(101, 121)} == {"plain: 0.000999000999, warm: 0.999000999"}
 
 
 def test_whose_variant_is_gone_gets_another_one(world: World) -> None:

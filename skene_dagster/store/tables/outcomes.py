@@ -19,6 +19,8 @@ arms = Table(
     Column("share", Double, nullable=False),  # who was held out when they were drawn: 0.1 of all
     Column("enrolled_at", Moment, nullable=False),  # the tick of their first decision
     Column("level", String(16)),  # their engagement level then
+    # How those who are mailed were divided over variants when they were drawn, as `loops.variants` writes it.
+    Column("weights", String(640)),
     Index("skene_arms_enrolled", "mode", "loop", "draw", "enrolled_at"),
 )
 
@@ -61,7 +63,6 @@ outcome_counts = Table(
     Column("day", Date, primary_key=True),  # on which they were enrolled (UTC)
     Column("share", Double, primary_key=True),  # as in skene_arms
     Column("arm", String(16), primary_key=True),
-    Column("variant", String(48), primary_key=True),  # empty: they have none
     Column("level", String(16), primary_key=True),  # empty: theirs is unknown
     Column("people", Integer, nullable=False),
     Column("reached", Integer, nullable=False),

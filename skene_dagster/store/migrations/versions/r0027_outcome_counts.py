@@ -20,7 +20,6 @@ def upgrade() -> None:
         sa.Column("day", sa.Date, primary_key=True),
         sa.Column("share", sa.Double, primary_key=True),
         sa.Column("arm", sa.String(16), primary_key=True),
-        sa.Column("variant", sa.String(48), primary_key=True),
         sa.Column("level", sa.String(16), primary_key=True),
         sa.Column("people", sa.Integer, nullable=False),
         sa.Column("reached", sa.Integer, nullable=False),
