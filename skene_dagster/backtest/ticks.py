@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from skene_dagster import ticks
 from skene_dagster.delivery.ledger.looking_back import decisions
 from skene_dagster.delivery.ledger.scope import StepScope
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Schedule
 
 DAILY = time(12, 0)
 """When a step is looked at each day (UTC) that something wakes, of which nothing is on record."""

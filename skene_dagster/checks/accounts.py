@@ -9,9 +9,10 @@ from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, pl
 from skene_dagster.checks.event_sources import check_moments
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopInvalid, Place, SettingsError
-from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.loops.planning.expressions import columns_of
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product.user_tests import owner_of
 from skene_dagster.settings import Accounts, MomentColumn, Settings
 from skene_dagster.store.engine import users_table

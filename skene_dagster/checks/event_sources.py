@@ -9,9 +9,10 @@ from skene_dagster.behaviour.product_events import source
 from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, needed_at, planned
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, SkeneError, StoreError
-from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import mapped_moments
 from skene_dagster.settings import MomentColumn, Settings
 from skene_dagster.store import tables

@@ -15,7 +15,8 @@ from skene_dagster.checks.db_errors import at, at_word
 from skene_dagster.checks.schedule_gaps import bare, looks_ahead, speaks_of_the_future
 from skene_dagster.documents import Document
 from skene_dagster.errors import Place, StoreError
-from skene_dagster.loops.plan import LoopPlan, Query, Rows
+from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product.newest import COUNTED, Newest, newest
 from skene_dagster.product.shapes import MomentColumn, moment_columns
 from skene_dagster.settings import Settings

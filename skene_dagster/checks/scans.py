@@ -12,7 +12,8 @@ from skene_dagster.checks.db_errors import NO_SHOW_VIEW, Explain
 from skene_dagster.checks.preflight import all_rows
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.loops.dialect.answers.indexes import Reading, index, readings
-from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import shapes
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite

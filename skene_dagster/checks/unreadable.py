@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from skene_dagster.loops.plan import Query, Rows, StepPlan
+from skene_dagster.loops.plan import Query, StepPlan
 from skene_dagster.loops.planning.user_tests import plan_asked, plan_mailable
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import mapped_moments, sql_moments
 from skene_dagster.product.mapped_moments import Unreadable
 from skene_dagster.settings import Settings

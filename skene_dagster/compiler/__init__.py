@@ -9,7 +9,6 @@ import dagster as dg
 
 from skene_dagster import boundary
 from skene_dagster.compiler.assets import entitlements_asset, segment_asset, source_tables
-from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.catalog.catalog import ALONE, Catalog, Mount
 from skene_dagster.compiler.catalog.described import catalog_of
@@ -22,6 +21,7 @@ from skene_dagster.compiler.jobs.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.jobs.wake import waking
 from skene_dagster.compiler.ops import sends_asset
 from skene_dagster.compiler.resources import DATABASE, database
+from skene_dagster.compiler.starting.automation import automation
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project

@@ -11,12 +11,21 @@ from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.catalog.freshness import freshness
 from skene_dagster.compiler.jobs.rollup import is_used, keys_read
-from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
+from skene_dagster.compiler.names import (
+    TIDB_USAGE,
+    asset_key,
+    code_version,
+    entitlements_key,
+    segment_key,
+    sends_key,
+    table_key,
+)
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.blocking.entitlements import blocked_now, entitle
 from skene_dagster.loops.all_loops import Compared
-from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
+from skene_dagster.loops.triggers import After, Materialized, Rows
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.refresh import refresh
@@ -144,6 +153,8 @@ def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     if isinstance(step.trigger, After):
         parent = plan.step(step.trigger.step)
         keys.append(sends_key(plan, parent))
+    if isinstance(step.trigger, Materialized):
+        keys += [asset_key(name) for name in step.trigger.assets]
     return keys
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from skene_dagster.compiler.automation import LOOP
+from skene_dagster.compiler.starting.automation import LOOP
 from skene_dagster.errors import SkeneError
 
 

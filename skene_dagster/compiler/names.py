@@ -65,6 +65,11 @@ def table_of(key: dg.AssetKey) -> str | None:
     return ".".join(table) if first == _TABLES and table else None
 
 
+def asset_key(name: str) -> dg.AssetKey:
+    """Return the key of somebody else's asset, named as the UI shows it: `dbt/orders`."""
+    return dg.AssetKey(name.split("/"))
+
+
 def op_name(plan: LoopPlan, step: StepPlan, verb: str) -> str:
     """Name an op. Dagster, 2026-11: two ops of one name in a code location are refused, so it includes the loop."""
     return f"{plan.name}__{step.name}__{verb}"

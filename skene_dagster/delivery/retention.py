@@ -19,8 +19,9 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.blocking import entitlements
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import ModeName
-from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
+from skene_dagster.loops.plan import LoopPlan, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.segments import difference, members
 from skene_dagster.segments.triggers import trigger_rows, trigger_windows
 from skene_dagster.settings import OWN_EVENTS, Cap, Retention

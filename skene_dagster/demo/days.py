@@ -23,7 +23,8 @@ from skene_dagster.demo import product, story
 from skene_dagster.demo.instance import TAG
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.errors import SkeneError
-from skene_dagster.loops.plan import LoopPlan, Schedule
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading

@@ -14,8 +14,9 @@ from skene_dagster.delivery.ledger.people import PutOff, StepName
 from skene_dagster.delivery.model import HoldReason
 from skene_dagster.explain.model import Coming, ComingKind
 from skene_dagster.explain.scope import Asked
-from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import later
+from skene_dagster.loops.triggers import After, Schedule
 from skene_dagster.segments import clearance
 from skene_dagster.segments.triggers import trigger_rows
 

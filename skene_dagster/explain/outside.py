@@ -10,7 +10,8 @@ from skene_dagster.behaviour import adoption, milestones
 from skene_dagster.durations import duration_text
 from skene_dagster.explain.model import Outside, Person
 from skene_dagster.explain.scope import Asked
-from skene_dagster.loops.plan import After, AtLevel, Condition, InState, Query, Reached, StepPlan, UsedUp, segment_name
+from skene_dagster.loops.plan import AtLevel, Condition, InState, Query, Reached, StepPlan, UsedUp, segment_name
+from skene_dagster.loops.triggers import After
 from skene_dagster.segments import members, parts
 from skene_dagster.segments.members import Left
 from skene_dagster.segments.parts import Checked

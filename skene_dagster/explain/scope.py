@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger.people import StepName
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.segments import members
 from skene_dagster.settings import Settings
 

@@ -22,7 +22,8 @@ from skene_dagster.incidents import failures, refusals
 from skene_dagster.incidents.failures import Failure
 from skene_dagster.incidents.problems import Kind, Problem, StepKind
 from skene_dagster.incidents.steps import problem_of_pause, problems_of, problems_of_open
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
 from skene_dagster.ticks import last_tick

@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import shown
 from skene_dagster.durations import duration, duration_text
@@ -25,6 +25,10 @@ def _repeat(value: object) -> object:
         raise ValueError(f"{bad}; or `once`; or `every_entry`") from None
 
 
+def _asset_names(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 Scalar = str | int | float | bool | None
 ColumnValue = Annotated[
     Scalar, PlainValidator(_column_value), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
@@ -37,3 +41,8 @@ Repeat = Annotated[
 ]
 Recipient = Literal["owner", "most_recently_active", "everybody"]
 Text = Annotated[str, Field(min_length=1)]
+AssetNames = Annotated[
+    list[Text],
+    Field(min_length=1),
+    BeforeValidator(_asset_names, json_schema_input_type=Text | Annotated[list[Text], Field(min_length=1)]),
+]

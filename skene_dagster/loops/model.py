@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
+from skene_dagster.loops.field_types import AssetNames, ColumnValue, Recipient, Repeat, Text
 from skene_dagster.settings import ClockTime, Fresh, Goals, Identifier, Moments, ProviderName, Share, TableName
 
 
@@ -72,6 +72,16 @@ class ApiTrigger(Spec):
     """The request's method."""
 
 
+class AssetTrigger(Spec):
+    """The step runs when Dagster has materialized an asset: a dbt model, a table that a job loads."""
+
+    type: Literal["asset"]
+    asset: AssetNames
+    """The asset's key as Dagster shows it, `dbt/orders`, or a list of keys."""
+    wait_for_fresh: bool = False
+    """Of a list: whether each must have been materialized since the step last ran, and not only one of them."""
+
+
 class ManualTrigger(Spec):
     """The step runs when a person starts it."""
 
@@ -79,7 +89,7 @@ class ManualTrigger(Spec):
 
 
 Trigger = Annotated[
-    ScheduleTrigger | DatabaseTrigger | EventTrigger | AfterTrigger | ApiTrigger | ManualTrigger,
+    ScheduleTrigger | DatabaseTrigger | EventTrigger | AfterTrigger | ApiTrigger | AssetTrigger | ManualTrigger,
     Field(discriminator="type"),
 ]
 

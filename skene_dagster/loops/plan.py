@@ -13,7 +13,8 @@ from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.sql_reads import MomentRead, Window
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
 from skene_dagster.loops.times.retry_delays import RecoveryPlan
-from skene_dagster.settings import Feature, Fresh, Milestone, MomentColumn, ProviderName
+from skene_dagster.loops.triggers import After, Rows, Schedule, Trigger
+from skene_dagster.settings import Feature, Fresh, Milestone, ProviderName
 
 
 @dataclass(frozen=True)
@@ -74,61 +75,6 @@ class Expression:
     """The columns that it reads as moments; those of the row itself are of the table `ROW`."""
     is_moment: bool = False
     """Its author wrote a moment, or NULL; the texts are true if it is a moment."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """By the clock."""
-
-    cron: str
-    timezone: str
-
-
-@dataclass(frozen=True)
-class Calls:
-    """When the product is called at an endpoint, which it tracks as events named `POST /api/features/export`."""
-
-    endpoint: str
-    method: str
-
-    @property
-    def pattern(self) -> str:
-        """The events' names, `*` standing for anything."""
-        return f"{self.method} {self.endpoint}"
-
-
-@dataclass(frozen=True)
-class Manual:
-    """When a person starts it."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Once for each new or changed row of a table."""
-
-    table: str
-    key: str
-    """The column that names the row: `$1`."""
-    user: str
-    """The column with the users key, or with the accounts key."""
-    at: MomentColumn
-    """The column with the moment: when the row was written, or changed (UTC)."""
-    changes: bool
-    """A row triggers again whenever it changed."""
-    name: tuple[str, str] | None
-    """A column and its value: only the events of one name."""
-    of_accounts: bool = False
-
-
-@dataclass(frozen=True)
-class After:
-    """Once for each email of an earlier step, some time later."""
-
-    step: str
-    wait: timedelta
-
-
-Trigger = Schedule | Calls | Manual | Rows | After
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,8 @@ from datetime import timedelta
 from typing_extensions import assert_never
 
 from skene_dagster.durations import duration_text
-from skene_dagster.loops.plan import (
-    After,
-    AtLevel,
-    Calls,
-    Condition,
-    InState,
-    Manual,
-    Query,
-    Reached,
-    Rows,
-    Schedule,
-    StepPlan,
-    UsedUp,
-)
+from skene_dagster.loops.plan import AtLevel, Condition, InState, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.triggers import After, Calls, Manual, Materialized, Rows, Schedule
 
 
 def to_whom(step: StepPlan) -> str:
@@ -43,6 +31,9 @@ def when(step: StepPlan) -> str:
             return f"Every `{cron}` ({timezone})."
         case Calls(pattern=pattern):
             return f"When the product is called: `{pattern}`."
+        case Materialized(assets=assets, each=each):
+            named = (" and " if each else " or ").join(f"`{asset}`" for asset in assets)
+            return f"When Dagster has materialized {named}."
         case Manual():
             return "When a person starts it."
         case Rows(table=table, name=name, changes=changes):
@@ -61,6 +52,8 @@ def trigger(step: StepPlan) -> str:
             return f"{cron} {timezone}"
         case Calls(pattern=pattern):
             return f"calls of {pattern}"
+        case Materialized(assets=assets, each=each):
+            return f"assets {(' and ' if each else ' or ').join(assets)}"
         case Manual():
             return "by hand"
         case Rows(table=table, name=name, changes=changes):

@@ -16,8 +16,9 @@ from skene_dagster.delivery.ledger.decisions.deferring import UNMADE
 from skene_dagster.delivery.ledger.health import Ahead, AskedAgain, Decisions, asked_again, emails_ahead
 from skene_dagster.delivery.model import GateName
 from skene_dagster.explain.reasons import REASONS
-from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.times.calendar_days import later
+from skene_dagster.loops.triggers import After, Schedule
 from skene_dagster.settings import Settings
 from skene_dagster.store.subjects import ACCOUNTS, USERS
 from skene_dagster.ticks import last_tick, next_tick

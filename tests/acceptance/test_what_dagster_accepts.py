@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import Schedule
 from skene_dagster.loops.times.cron import fault_of_cron
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.ticks import ticks
 
 

@@ -11,7 +11,8 @@ from skene_dagster.backtest.model import Backtest, Overlap, StepReplay
 from skene_dagster.cli.measure import backtest_words, diff_words
 from skene_dagster.cli.measure.backtest_words import Measurable
 from skene_dagster.cli.screen import Screen
-from skene_dagster.loops.plan import AtLevel, GoalPlan, LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.plan import AtLevel, GoalPlan, LoopPlan, Query, StepPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.versions.changes import Change, Side

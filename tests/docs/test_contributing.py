@@ -15,7 +15,7 @@ ASKS_THE_MACHINE = {
     "behaviour/events.py": "how far the database's clock is from this machine's",
     "cli/demo.py": "the last simulated day is today",
     "cli/validate/validate.py": "the next tick, without asking a database",
-    "compiler/jobs/sensors.py": "runs of the last hour, by the time that Dagster gave them",
+    "compiler/starting/sensors.py": "runs of the last hour, by the time that Dagster gave them",
     "compiler/jobs/dead_runs.py": "runs that ended a while ago, by the time that Dagster gave them",
     "store/engine.py": "the clock itself",
     "web/pages/hearing.py": "what recipients say while there is no database to ask for the time",

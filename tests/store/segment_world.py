@@ -13,8 +13,9 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.documents import Document
-from skene_dagster.loops.plan import Email, LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.times.retry_delays import RecoveryPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.segments import clearance
 from skene_dagster.segments.clearance import Clearance
 from skene_dagster.segments.members import expect_exits

@@ -18,7 +18,7 @@ from skene_dagster.explain.happened import older
 from skene_dagster.explain.model import Coming, Explained, Happened, Outside, TopicState
 from skene_dagster.explain.scope import Asked
 from skene_dagster.explain.whom import find
-from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.project import load_project
 from skene_dagster.segments.parts import Checked
 from skene_dagster.settings import load

@@ -12,7 +12,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.health import GRACE, LookedAt, StepCounts, StepHealth, closed_accounts, counts, health
 from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
-from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.store.engine import transaction
 from skene_dagster.ticks import last_tick
 

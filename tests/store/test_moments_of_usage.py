@@ -14,7 +14,7 @@ from skene_dagster.behaviour import adoption
 from skene_dagster.checks import event_sources, unreadable
 from skene_dagster.documents import Document
 from skene_dagster.errors import SettingsError
-from skene_dagster.loops.plan import Rows
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Events, Users
 from skene_dagster.store.engine import is_sqlite, reading

@@ -9,7 +9,7 @@ import pytest
 from delivery_world import OUTBOX, World, make_world, planned
 from sqlalchemy import Engine, insert, text
 
-from skene_dagster.loops.plan import After, Calls, Manual, Rows
+from skene_dagster.loops.triggers import After, Calls, Manual, Rows
 from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.segments.triggers.trigger_windows import LATE, Window
 from skene_dagster.settings import Events, MomentColumn

@@ -12,15 +12,15 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, select, text
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
-from skene_dagster.compiler.jobs import sensors
+from skene_dagster.compiler.starting import sensors
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
 from skene_dagster.errors import ProviderUnavailable, StoreError
-from skene_dagster.loops.plan import After, Rows
 from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.loops.triggers import After, Rows
 from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.segments.triggers import finding, trigger_rows, trigger_windows
 from skene_dagster.settings import MomentColumn, Retention

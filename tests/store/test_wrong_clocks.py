@@ -10,8 +10,8 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
-from skene_dagster.compiler.jobs import sensors
-from skene_dagster.compiler.jobs.sensors import Cursor
+from skene_dagster.compiler.starting import sensors
+from skene_dagster.compiler.starting.sensors import Cursor
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import origin
 from skene_dagster.delivery.health import LookedAt, StepHealth, health

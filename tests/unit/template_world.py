@@ -8,8 +8,9 @@ from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.documents import Document, Path_
-from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, StepPlan
 from skene_dagster.loops.times.retry_delays import RecoveryPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.settings import Sender
 
 SENDER = Sender.model_validate(

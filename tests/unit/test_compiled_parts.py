@@ -22,7 +22,8 @@ from skene_dagster.compiler.ops import LOG_EVERY, _telling
 from skene_dagster.compiler.retry_policy import working
 from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.errors import DocumentErrors, LoopError
-from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, Trigger
+from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
+from skene_dagster.loops.triggers import After, Calls, Manual, Rows, Schedule, Trigger
 from skene_dagster.product.mapped_moments import Unreadable
 from skene_dagster.settings import MomentColumn, Settings, load
 from skene_dagster.tracking.collector import Collected

@@ -13,13 +13,14 @@ from skene_dagster.behaviour.rollup.roll_up import RolledUp
 from skene_dagster.compiler import checks, descriptions, metadata, window
 from skene_dagster.compiler.broken import broken_definitions
 from skene_dagster.compiler.catalog.catalog import Catalog
-from skene_dagster.compiler.jobs import rollup, sensors
+from skene_dagster.compiler.jobs import rollup
 from skene_dagster.compiler.jobs.reconcile import _told as told_of_a_reconciliation
 from skene_dagster.compiler.jobs.retention import _events as events_kept
 from skene_dagster.compiler.jobs.retention import _told as told_of_a_deletion
-from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
+from skene_dagster.compiler.starting import sensors
+from skene_dagster.compiler.starting.sensors import Cursor
 from skene_dagster.delivery.blocking.entitlements import Entitled
 from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.modes import Mode
@@ -27,8 +28,9 @@ from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.errors import DocumentErrors, LoopError, SkeneError, StoreError, StoreUnavailable
-from skene_dagster.loops.plan import After, AtLevel, Block, Condition, InState, Manual, Reached, UsedUp
+from skene_dagster.loops.plan import AtLevel, Block, Condition, InState, Reached, UsedUp
 from skene_dagster.loops.times.retry_delays import RecoveryPlan
+from skene_dagster.loops.triggers import After, Manual
 from skene_dagster.project import Broken
 from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import Settings, load

@@ -8,7 +8,7 @@ from template_world import email, plan_of
 
 from skene_dagster.compiler import descriptions
 from skene_dagster.loops.field_types import Recipient
-from skene_dagster.loops.plan import After
+from skene_dagster.loops.triggers import After
 from skene_dagster.segments.refresh import Refreshed
 
 AS_OF = datetime(2026, 3, 14, 9)

@@ -24,7 +24,8 @@ from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage
-from skene_dagster.loops.plan import Query, Rows
+from skene_dagster.loops.plan import Query
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.project import Project
 from skene_dagster.settings import MomentColumn, load
 from skene_dagster.store.engine import open_engine

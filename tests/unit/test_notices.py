@@ -11,8 +11,8 @@ from skene_dagster.cli.validate import notices
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect.answers.nulls import Forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated
-from skene_dagster.loops.plan import Schedule
 from skene_dagster.loops.sql_reads import Window
+from skene_dagster.loops.triggers import Schedule
 
 NOON = datetime(2026, 3, 2, 12)
 HOUR = timedelta(hours=1)

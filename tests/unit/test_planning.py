@@ -11,28 +11,13 @@ from skene_dagster.documents import Document, parse
 from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, LoopSyntaxError, Place
 from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.model import EventTrigger, Loop
-from skene_dagster.loops.plan import (
-    After,
-    AtLevel,
-    Block,
-    Calls,
-    Condition,
-    Email,
-    InState,
-    LoopPlan,
-    Manual,
-    Query,
-    Reached,
-    Rows,
-    Schedule,
-    Trigger,
-    UsedUp,
-)
+from skene_dagster.loops.plan import AtLevel, Block, Condition, Email, InState, LoopPlan, Query, Reached, UsedUp
 from skene_dagster.loops.planning.expressions import columns_of as columns_read
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.loops.planning.triggers import plan_trigger
 from skene_dagster.loops.times.retry_delays import RecoveryPlan
+from skene_dagster.loops.triggers import After, Calls, Manual, Materialized, Rows, Schedule, Trigger
 from skene_dagster.settings import (
     Environment,
     Events,
@@ -281,6 +266,8 @@ def test_a_condition_says_what_it_selects(condition: str, planned: Condition) ->
             ),
         ),
         ("{type: manual}", Manual()),
+        ("{type: asset, asset: dbt/orders}", Materialized(("dbt/orders",), each=False)),
+        ("{type: asset, asset: [a, b/c], wait_for_fresh: true}", Materialized(("a", "b/c"), each=True)),
         ("{type: api, endpoint: /search}", Calls("/search", "POST")),
         (
             "{type: database, table: app.orders, event: update}",
@@ -572,6 +559,27 @@ IMPOSSIBLE = [
         ":6  step 1, trigger.timezone",
         "'Europe/Berln' is not a time zone. Write an IANA name, such as Europe/Berlin. Did you mean 'Europe/Berlin'?",
         id="a zone misspelt",
+    ),
+    pytest.param(
+        "type: schedule\n      cron: 0 9 * * *\n",
+        "type: asset\n      asset: [a, dbt//orders]\n",
+        ":5  step 1, trigger.asset",
+        "'dbt//orders' is not the key of an asset. Write it as Dagster shows it: dbt/orders.",
+        id="no key of an asset",
+    ),
+    pytest.param(
+        "type: schedule\n      cron: 0 9 * * *\n",
+        "type: asset\n      asset: skene/other/main/sends\n",
+        ":5  step 1, trigger.asset",
+        "is an asset of these loops, which would wait for themselves.",
+        id="an asset of ours",
+    ),
+    pytest.param(
+        "type: schedule\n      cron: 0 9 * * *\n",
+        "type: asset\n      asset: a\n      wait_for_fresh: true\n",
+        ":6  step 1, trigger.wait_for_fresh",
+        "a step waits for the only one anyway.",
+        id="one asset to wait for",
     ),
     pytest.param(
         "SELECT id, plan FROM users",

@@ -8,8 +8,9 @@ import pytest
 from skene_dagster import settings as settings_module
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.files.loaders import load_file
-from skene_dagster.loops.plan import After, Block, LoopPlan, Query, Rows
+from skene_dagster.loops.plan import Block, LoopPlan, Query
 from skene_dagster.loops.planning.loop import plan_loop
+from skene_dagster.loops.triggers import After, Rows
 
 SETTINGS = """\
 accounts: {table: workspaces, key: id, user_column: workspace_id, owner: owner_id}

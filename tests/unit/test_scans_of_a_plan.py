@@ -14,7 +14,7 @@ from skene_dagster.checks import scans
 from skene_dagster.checks.scans import Scan
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.loops.dialect.answers.indexes import Reading
-from skene_dagster.loops.plan import After, Rows
+from skene_dagster.loops.triggers import After, Rows
 from skene_dagster.settings import MomentColumn
 
 PLAN = loop()

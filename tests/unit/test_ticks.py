@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.ticks import in_utc, last_tick, ticks
 
 DAILY = Schedule("0 9 * * *", "Europe/Berlin")

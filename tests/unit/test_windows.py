@@ -10,8 +10,8 @@ import pytest
 from skene_dagster.checks.schedule_gaps import Gap, Lost, bare, looks_ahead, lost, speaks_of_the_future
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.plan import Schedule
 from skene_dagster.loops.sql_reads import Window
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.settings import Users
 from skene_dagster.ticks import in_utc, ticks
 

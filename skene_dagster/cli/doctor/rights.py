@@ -30,7 +30,8 @@ from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.db_errors import NO_SHOW_VIEW, Explain
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.errors import StoreError
-from skene_dagster.loops.plan import Query, Rows
+from skene_dagster.loops.plan import Query
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine, reading, transaction

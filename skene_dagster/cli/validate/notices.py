@@ -12,11 +12,12 @@ from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
 from skene_dagster.loops.dialect.time.clocks import AS_OF_DATE
-from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.accounts import is_per_account, selected_from
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.outcomes.foreseen import of_share
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import in_utc, ticks

@@ -15,7 +15,8 @@ from skene_dagster.cli.screen import LABEL, Screen, open_screen
 from skene_dagster.cli.validate.notices import next_ticks, notices, of_all_loops
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.files import shown_path
-from skene_dagster.loops.plan import LoopPlan, Schedule
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import FILE, Settings, load
 from skene_dagster.wording import how_many

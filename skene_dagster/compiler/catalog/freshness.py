@@ -6,7 +6,8 @@ from itertools import islice, pairwise, takewhile
 
 import dagster as dg
 
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.ticks import in_utc, ticks
 
 GRACE = timedelta(minutes=30)

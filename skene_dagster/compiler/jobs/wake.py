@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs import dead_runs, feedback, reconcile
-from skene_dagster.compiler.jobs.sensors import is_on_its_way
+from skene_dagster.compiler.starting.sensors import is_on_its_way
 from skene_dagster.compiler.work import Resources
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.model import ModeName

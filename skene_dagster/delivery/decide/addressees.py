@@ -21,10 +21,11 @@ from skene_dagster.delivery.model import NEXT_TICK, Contact, Waiting
 from skene_dagster.goals.arms import Enrolled
 from skene_dagster.goals.comparing import Comparing
 from skene_dagster.goals.reaching import last_reached
-from skene_dagster.loops.plan import After, Email
+from skene_dagster.loops.plan import Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.loops.triggers import After
 from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import folded

@@ -9,8 +9,9 @@ from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops import model
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
+from skene_dagster.loops.plan import AtLevel, Condition, InState, Query, Reached, UsedUp
 from skene_dagster.loops.planning.faults import Faults
+from skene_dagster.loops.triggers import Calls, Rows, Trigger
 from skene_dagster.settings import FILE, Accounts, Feature, Keyed, Milestone, Settings
 
 _NOTHING = Query("", "", None, "", (), (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())

@@ -6,11 +6,14 @@ from typing_extensions import assert_never
 
 from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.loops import model
-from skene_dagster.loops.plan import After, Calls, Manual, Rows, Schedule, Trigger
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.times.cron import fault_of_cron
 from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.loops.triggers import After, Calls, Manual, Materialized, Rows, Schedule, Trigger
 from skene_dagster.settings import FILE, Accounts, Keyed, MomentColumn, Settings, Users
+
+OWN = "skene"
+"""The first part of the keys of our own assets."""
 
 
 def plan_trigger(
@@ -46,6 +49,8 @@ def plan_trigger(
             return After(trigger.step, trigger.wait)
         case model.ApiTrigger():
             return Calls(trigger.endpoint, trigger.method)
+        case model.AssetTrigger():
+            return _materialized(trigger, path, faults)
         case model.ManualTrigger():
             return Manual()
         case _:
@@ -55,6 +60,22 @@ def plan_trigger(
 def is_by_row(trigger: Trigger) -> bool:
     """Whether a trigger is about single rows, each of which is mailed about once."""
     return isinstance(trigger, Rows | After)
+
+
+def _materialized(trigger: model.AssetTrigger, path: Path_, faults: Faults) -> Materialized:
+    named = (*path, "asset")
+    for key in trigger.asset:
+        if not all(key.split("/")):
+            faults.refuse(
+                named, f"{shown(key)} is not the key of an asset.", "Write it as Dagster shows it: dbt/orders."
+            )
+        elif key.split("/")[0] == OWN:
+            advice = "A step that follows an email is `type: after`."
+            faults.refuse(named, f"{shown(key)} is an asset of these loops, which would wait for themselves.", advice)
+    if trigger.wait_for_fresh and len(trigger.asset) == 1:
+        said = "`wait_for_fresh` is about several assets; a step waits for the only one anyway."
+        faults.refuse((*path, "wait_for_fresh"), said, "Leave it out, or name the other assets.")
+    return Materialized(tuple(dict.fromkeys(trigger.asset)), trigger.wait_for_fresh)
 
 
 def _rows(

@@ -27,8 +27,9 @@ from sqlalchemy import (
 
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
-from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
 from skene_dagster.loops.planning.accounts import accounts_of, selected_from
+from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import attributes
 from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, fu
 
 from skene_dagster.behaviour.patterns import like
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
-from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import earlier
+from skene_dagster.loops.triggers import After, Calls, Rows
 from skene_dagster.product import mapped_moments
 from skene_dagster.product.moments import ProductMoment
 from skene_dagster.settings import Events

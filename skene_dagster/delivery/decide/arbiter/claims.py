@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.arbiter.split import Claim
 from skene_dagster.delivery.ledger import PlannedEmails, StepProgress
-from skene_dagster.loops.plan import LoopPlan, Manual, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Manual, Schedule
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import last_tick
 

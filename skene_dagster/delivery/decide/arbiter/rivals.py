@@ -12,7 +12,8 @@ from skene_dagster.delivery.decide.accounts.wanting import wanted_recipients
 from skene_dagster.delivery.decide.arbiter.claims import LATE
 from skene_dagster.delivery.ledger import StepProgress, scope_of
 from skene_dagster.delivery.model import NEXT_TICK
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.segments import clearance
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import last_tick, next_tick

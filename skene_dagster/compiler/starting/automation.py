@@ -4,10 +4,11 @@ import dagster as dg
 
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.catalog.catalog import Catalog
-from skene_dagster.compiler.jobs.sensors import is_woken, selected, sensor
 from skene_dagster.compiler.retry_policy import EXECUTOR
+from skene_dagster.compiler.starting.sensors import is_woken, selected, sensor
 from skene_dagster.compiler.window import AS_OF, tag_of
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.triggers import Schedule
 from skene_dagster.settings import Settings
 
 LOOP = "skene/loop"

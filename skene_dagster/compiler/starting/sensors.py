@@ -16,10 +16,12 @@ from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs.rollup import keys_needed
 from skene_dagster.compiler.names import keys_of
+from skene_dagster.compiler.starting import materialized
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.delivery import modes
 from skene_dagster.errors import SkeneError
-from skene_dagster.loops.plan import After, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.triggers import After, Calls, Manual, Materialized, Rows, Schedule
 from skene_dagster.segments import clearance
 from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings
@@ -74,23 +76,33 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: Catalog)
         if is_on_its_way(context.instance, job):
             yield dg.SkipReason("A run of this loop is already in progress.")
             return
-        before = Cursor.read(context.cursor)
         try:
             if not schema.is_ready(skene_database):
                 yield dg.SkipReason("The skene_* tables are not there yet, or of another release.")
                 return
             now = database_clock(skene_database)()
-            after = reading(skene_database, lambda connection: look(connection, plan, step, settings, before, now))
+            if isinstance(step.trigger, Materialized):
+                found = materialized.look(context.instance, step.trigger, catalog, context.cursor)
+            else:
+                found = _in_the_database(skene_database, plan, step, settings, context.cursor, now)
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return
-        if after is None:
-            yield dg.SkipReason("Nothing new.")
+        context.update_cursor(found.cursor)
+        if not found.starts:
+            yield dg.SkipReason(found.said)
             return
-        context.update_cursor(after.written())
         yield dg.RunRequest(tags={AS_OF: f"{now.isoformat()}+00:00"}, asset_selection=keys)
 
     return wake
+
+
+def _in_the_database(
+    database: Engine, plan: LoopPlan, step: StepPlan, settings: Settings, cursor: str | None, now: datetime
+) -> materialized.Looked:
+    before = Cursor.read(cursor)
+    after = reading(database, lambda connection: look(connection, plan, step, settings, before, now))
+    return materialized.Looked(after is not None, cursor if after is None else after.written())
 
 
 @dataclass(frozen=True)
