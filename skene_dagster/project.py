@@ -52,21 +52,28 @@ def load_project(settings: Settings) -> Project:
     """Load and plan every loop file and check its templates; an error in a file becomes a `Broken` and hides no other.
 
     Raises:
-        SettingsError: skene.yaml, or the environment, is at fault, not a loop.
+        SettingsError, or several DocumentErrors: skene.yaml, or the environment, is at fault, not a loop; if there are
+            no loops either, it says so, too.
     """
     with boundary.around("environment"):
         registry.check(settings)
+    missing: DocumentError | None = None
+    files: list[Loaded] = []
     try:
         files = load_folder(settings.loops, settings.root)
     except DocumentError as error:
-        shown = str(error.place.file) if error.place else settings.loops.name
-        return Project((), (Broken.of(shown, None, error),))
-
-    with boundary.around(FILE):
-        document = read_settings(settings.root)
-        plan_user_tests(settings, document)
-        plan_usage(settings, document)
-        all_loops = plan_all_loops(settings, document)
+        missing = error
+    try:
+        with boundary.around(FILE):
+            document = read_settings(settings.root)
+            plan_user_tests(settings, document)
+            plan_usage(settings, document)
+            all_loops = plan_all_loops(settings, document)
+    except DocumentError as error:
+        raise together([*error.errors, *(missing.errors if missing else ())]) from None
+    if missing is not None:
+        shown = str(missing.place.file) if missing.place else settings.loops.name
+        return Project((), (Broken.of(shown, None, missing),), all_loops)
     templates = Templates(settings.templates, settings.root)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []

@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
@@ -11,7 +12,7 @@ from skene_dagster import boundary
 from skene_dagster.compiler.assets import entitlements_asset, segment_asset, source_tables
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.catalog.catalog import ALONE, Catalog, Mount
-from skene_dagster.compiler.catalog.described import catalog_of
+from skene_dagster.compiler.catalog.described import describe_loop, describe_shared, describe_usage
 from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.jobs.outcomes import outcome_definitions
 from skene_dagster.compiler.jobs.provider_lists import provider_lists
@@ -26,6 +27,8 @@ from skene_dagster.errors import DocumentError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
 from skene_dagster.settings import Settings, load
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -46,18 +49,18 @@ def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) 
     Raises:
         SettingsError: the database's URL is not valid.
     """
-    catalog = catalog_of(project.loops, project.all_loops, settings, mount)
-    loops: dict[str, dg.Definitions] = {}
+    catalog = Catalog(mount)
     broken = list(project.broken)
-    for plan in project.loops:
-        try:
-            with boundary.around(plan.document.file):
-                loops[plan.name] = _loop(plan, settings, project.loops, catalog)
-        except DocumentError as error:
-            broken.append(Broken.of(plan.document.file, plan.name, error))
+    describe_usage(catalog, settings)
+    described = [plan for plan, _ in _well(project.loops, broken, lambda plan: describe_loop(catalog, plan, settings))]
+    loops = {
+        plan.name: built
+        for plan, built in _well(described, broken, lambda plan: _loop(plan, settings, described, catalog))
+    }
     for file in broken:
         _log.error("%s is not loaded.\n%s", file.file, file.error)
-    well = [plan for plan in project.loops if plan.name in loops]
+    well = [plan for plan in described if plan.name in loops]
+    describe_shared(catalog, well, project.all_loops, settings)
     shared = {DATABASE: database(settings)}
     return dg.Definitions.merge(
         *loops.values(),
@@ -77,6 +80,20 @@ def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) 
             resources=shared,
         ),
     )
+
+
+def _well(
+    plans: Sequence[LoopPlan], broken: list[Broken], work: Callable[[LoopPlan], T]
+) -> Iterator[tuple[LoopPlan, T]]:
+    """Do `work` for each loop; one where it fails becomes broken, and hides no other."""
+    for plan in plans:
+        try:
+            with boundary.around(plan.document.file):
+                done = work(plan)
+        except DocumentError as error:
+            broken.append(Broken.of(plan.document.file, plan.name, error))
+        else:
+            yield plan, done
 
 
 def _loop(plan: LoopPlan, settings: Settings, loops: Sequence[LoopPlan], catalog: Catalog) -> dg.Definitions:

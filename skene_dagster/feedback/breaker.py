@@ -106,8 +106,13 @@ def _judge(loop: str, judged: Judged) -> Iterator[Judgement]:
     for name, limit in LIMITS.items():
         count: int = getattr(judged, name)
         verdict = limit.judge(count, judged.accepted)
+        words = f"{limit.in_words(count)} of {judged.accepted:,} emails in 7 days"
+        if name == "complained" and verdict == "pause":
+            verdict = limit.judge(judged.complained_unasked, judged.accepted)
+            if verdict != "pause":
+                verdict, words = "warn", f"{words}; those about transactional mail pause nothing"
         if verdict != "ok":
-            yield Judgement(loop, verdict, f"{limit.in_words(count)} of {judged.accepted:,} emails in 7 days")
+            yield Judgement(loop, verdict, words)
 
 
 def _together(many: Iterable[Judged]) -> Judged:

@@ -121,11 +121,11 @@ def happened(
             entered = engagement.entries(goal.value).subquery("happened")
             return _moments(entered, entered.c.user_id, entered.c.entered_at, None, until)
         case "query":
-            answer = _rows(connection, plan, goal)
-            key, when, *value = answer.c
+            rows_of_it = answer(connection, plan, goal)
+            key, when, *value = rows_of_it.c
             moment = ProductMoment(when, "text", is_sqlite=True).moment if is_sqlite(connection) else when
             worth = func.coalesce(value[0], literal(0), type_=Float()) if value else None
-            return _moments(answer, key, moment, worth, as_of)
+            return _moments(rows_of_it, key, moment, worth, as_of)
         case _:
             assert_never(goal.kind)
 
@@ -140,10 +140,10 @@ def refuse_unfit(connection: Connection, plan: Compared, goal: GoalPlan, setting
     """
     if goal.query is None:
         return
-    path = _path(plan, goal)
+    path = path_of(plan, goal)
     place, lines = plan.document.text_place(path), plan.document.text_lines(path)
     sql_moments.refuse_numbers(connection, goal.query, place=place, lines=lines)
-    rows = _rows(connection, plan, goal)
+    rows = answer(connection, plan, goal)
     _check_types(connection, rows, settings.users, who, partial(QueryRejected, place=place))
 
 
@@ -163,8 +163,12 @@ def _moments(
     return Happened(rows, user_id, at, at, value, until)
 
 
-def _rows(connection: Connection, plan: Compared, goal: GoalPlan) -> Subquery:
-    """Make a goal's query part of a statement: who, when, and perhaps what it is worth."""
+def answer(connection: Connection, plan: Compared, goal: GoalPlan) -> Subquery:
+    """Make a goal's query part of a statement: who, when, and perhaps what it is worth.
+
+    Raises:
+        QueryRejected: it needs TiDB, and this is the embedded database.
+    """
     query = goal.query
     assert query is not None
     sql = sql_moments.readable_text(connection, query)
@@ -172,13 +176,14 @@ def _rows(connection: Connection, plan: Compared, goal: GoalPlan) -> Subquery:
         raise QueryRejected(
             f"The goal's query needs TiDB: {query.needs_tidb}.",
             advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
-            place=plan.document.text_place(_path(plan, goal)),
+            place=plan.document.text_place(path_of(plan, goal)),
         )
     names = [query.key, AT, *([VALUE] if VALUE in (query.columns or ()) else [])]
     return text(sql).columns(*(column(name) for name in names)).subquery("happened")
 
 
-def _path(plan: Compared, goal: GoalPlan) -> tuple[str | int, ...]:
+def path_of(plan: Compared, goal: GoalPlan) -> tuple[str | int, ...]:
+    """Return where the goal's query stands in its file."""
     return "goal", plan.goals.index(goal), "query"
 
 

@@ -48,6 +48,7 @@ RELEASES = (
     "0026",
     "0027",
     "0028",
+    "0029",
     "0032",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.

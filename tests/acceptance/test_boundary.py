@@ -105,6 +105,34 @@ def test_the_code_location_loads_and_shows_what_is_broken(root: Path) -> None:
     assert "loops/unlucky.yaml is not loaded" in done.stderr
 
 
+def test_a_loop_that_cannot_be_described_hides_no_other(root: Path) -> None:
+    done = completed(
+        program,
+        """\
+from skene_dagster.compiler import assets
+
+def failing(plan, step, of=assets.freshness):
+    if plan.name == "unlucky":
+        raise RecursionError("with a secret of the file")
+    return of(plan, step)
+
+assets.freshness = failing
+from skene_dagster.definitions import defs
+import dagster as dg
+dg.Definitions.validate_loadable(defs)
+print(sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()))
+""",
+        cwd=root,
+        env={**os.environ, "SKENE_PROJECT": str(root)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "'skene/retention/main/sends'" in done.stdout
+    assert "'skene/broken/unlucky'" in done.stdout
+    assert "'skene/unlucky/" not in done.stdout
+    assert "loops/unlucky.yaml is not loaded" in done.stderr
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -52,6 +52,6 @@ def test_where_no_instance_is_named_or_none_has_settings_it_says_so(
     without_file = said(home)
     monkeypatch.delenv("DAGSTER_HOME")
 
-    assert [label for label, _ in without_file] == ["notice"]
+    assert [label for label, _ in without_file] == ["ok"]
     assert "There is no $DAGSTER_HOME/dagster.yaml" in without_file[0][1]
     assert [label for label, _ in said(home)] == ["ok"]

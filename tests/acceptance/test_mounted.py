@@ -112,6 +112,23 @@ def test_a_broken_loop_breaks_nothing_of_theirs(theirs: dg.Definitions, growth: 
     assert dg.AssetKey(["crm", "skene", "broken", "retention"]) in {s.key for s in both.resolve_all_asset_specs()}
 
 
+def test_a_translation_that_fails_for_one_loop_breaks_that_loop_alone(
+    growth: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loops = growth / "loops"
+    (loops / "other.yaml").write_text("name: other\n" + (loops / "retention.yaml").read_text("utf-8"), "utf-8")
+
+    def translate(spec: dg.AssetSpec, about: About) -> dg.AssetSpec:
+        return spec if about.loop != "other" else spec.replace_attributes(group_name=dict[str, str]()["nobody"])
+
+    defs = build_definitions(growth, translate=translate)
+
+    keys = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+    assert {"skene/retention/main/sends", "skene/broken/other"} <= keys
+    assert not any(key.startswith("skene/other") for key in keys)
+    assert "`translate` failed on the asset skene/other/main/segment (KeyError): 'nobody'" in caplog.text
+
+
 def test_a_segment_is_stale_once_it_has_missed_a_tick(growth: Path) -> None:
     defs = build_definitions(growth)
 

@@ -249,12 +249,15 @@ class Oracle:
     def breaks(self, complained: Collection[str], now: datetime) -> set[str]:
         """Say what is to be paused for what came back: one complaint of fewer than sixty emails is too many.
 
+        Complaints about emails that people asked for pause nothing.
+
         Args:
             complained: the sends of which the ledger knows that somebody complained.
         """
         found = set()
         for one in self.complaints:
-            if one.send_id in complained and now - one.accepted_at < LATELY:
+            is_recent = one.send_id in complained and now - one.accepted_at < LATELY
+            if is_recent and not self.loops[one.loop].is_asked_for:
                 found |= {name for name in (one.loop, EVERY) if one.accepted_at > self.resumed_at.get(name, START)}
         return found
 

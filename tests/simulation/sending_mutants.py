@@ -207,8 +207,10 @@ def a_tick_counts_as_decided_before_it_is(patch: pytest.MonkeyPatch) -> None:
     """How far a step has decided is written when a tick begins."""
     real = ledger.begin
 
-    def begin(connection: Connection, scope: ledger.StepScope, digest: str, as_of: datetime) -> StepProgress:
-        before = real(connection, scope, digest, as_of)
+    def begin(
+        connection: Connection, scope: ledger.StepScope, digest: str, as_of: datetime, *, transactional: bool
+    ) -> StepProgress:
+        before = real(connection, scope, digest, as_of, transactional=transactional)
         ledger.complete(connection, scope, as_of, before.reserved_as_of)
         return before
 

@@ -33,6 +33,8 @@ def world(engine: Engine, tmp_path: Path) -> World:
     """A loop whose waves leave at once, and are not approved by anybody."""
     world = make_world(engine, tmp_path)
     limit(world, slices="off", first_wave=10**9)
+    for name, text in (("receipt.mjml", RECEIPT), ("receipt.txt", "Thank you, {{ name }}.")):
+        (tmp_path / "templates" / name).write_text(text, encoding="utf-8")
     return world
 
 
@@ -40,9 +42,18 @@ def limit(world: World, **limits: object) -> None:
     world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update=limits))
 
 
-def mailed(world: World, number: int, loop: str = "retention") -> list[str]:
+RECEIPT = """\
+<mjml>
+  <mj-head><mj-title>Your receipt</mj-title></mj-head>
+  <mj-body><mj-section><mj-column><mj-text>Thank you, {{ name }}.</mj-text></mj-column></mj-section></mj-body>
+</mjml>
+"""
+
+
+def mailed(world: World, number: int, loop: str = "retention", *, transactional: bool = False) -> list[str]:
     """Mail so many users; return the send ids."""
-    world.plan = planned(world.root, world.settings, f"name: {loop}\n{LOOP}")
+    text = LOOP.replace("      template: hello\n", "      template: receipt\n      transactional: true\n")
+    world.plan = planned(world.root, world.settings, f"name: {loop}\n{text if transactional else LOOP}")
     known = len(sent(world))
     world.add(*range(known + 1, known + number + 1))
     world.tick(LIVE)
@@ -115,6 +126,49 @@ def test_what_too_much_comes_back_of_is_paused_and_sends_nothing_more(world: Wor
     world.refresh()
     assert world.reserve(LIVE).counts == {"deferred:paused": 1}
     assert world.deliver(LIVE).stopped_because == ""
+
+
+def test_complaints_about_transactional_mail_warn_and_pause_nothing_and_its_dead_addresses_pause(world: World) -> None:
+    ids = mailed(world, 100, transactional=True)
+
+    assert comes_back(world, ids[:10], "complained") == []
+    told = reading(world.engine, lambda connection: judgements(connection, world.now))
+    words = "10 complaints (limit 0.08%) of 100 emails in 7 days; those about transactional mail pause nothing"
+    assert [(one.loop, one.verdict, one.words) for one in told] == [(one, "warn", words) for one in ("retention", "*")]
+    assert len(comes_back(world, ids[10:19], "bounced")) == 2
+
+
+def test_complaints_about_other_mail_are_not_forgiven_for_those_about_transactional_mail(world: World) -> None:
+    asked_for = mailed(world, 100, "receipts", transactional=True)
+    assert comes_back(world, asked_for[:10], "complained") == []
+    others = mailed(world, 100)
+
+    paused = comes_back(world, others[:2], "complained")
+
+    assert paused == [
+        "retention: 2 complaints (limit 0.08%) of 190 emails in 7 days",
+        "*: 12 complaints (limit 0.08%) of 290 emails in 7 days",
+    ]
+
+
+def test_after_a_resume_complaints_about_transactional_mail_pause_nothing_either(world: World) -> None:
+    transaction(world.engine, partial(controls.pause, loop="retention", now=world.now))
+    for loop in ("retention", None):
+        transaction(world.engine, partial(controls.resume, loop=loop, now=world.now))
+    world.now += A_MINUTE
+    ids = mailed(world, 100, transactional=True)
+
+    assert comes_back(world, ids[:10], "complained") == []
+    told = reading(world.engine, lambda connection: judgements(connection, world.now))
+    assert {(one.loop, one.verdict) for one in told} == {("retention", "warn"), ("*", "warn")}
+
+
+def test_a_step_whose_mail_is_not_transactional_any_more_is_paused_for_complaints(world: World) -> None:
+    mailed(world, 100, transactional=True)
+    world.days_pass(1)
+    ids = mailed(world, 200)
+
+    assert len(comes_back(world, ids[100:102], "complained")) == 2
 
 
 def test_a_loop_that_is_well_goes_on_beside_one_that_is_not(world: World) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skene_dagster.errors import LoopInvalid, SettingsError, TemplateError
+from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, TemplateError
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
 
@@ -162,6 +162,19 @@ def test_a_folder_without_loops_is_told_like_a_broken_file(root: Path, there: bo
 
     assert project.loops == ()
     assert [(broken.file, broken.stem, broken.loop) for broken in project.broken] == [("loops", "loops", None)]
+
+
+def test_a_missing_folder_and_what_is_wrong_in_skene_yaml_are_told_at_once(root: Path) -> None:
+    (root / "loops").rmdir()
+    write(root / "skene.yaml", "users: {mailable: 'DELETE FROM users'}")
+
+    with pytest.raises(DocumentError) as caught:
+        loaded(root)
+
+    missing, mailable = caught.value.errors
+    assert "There is no folder loops/" in missing.message
+    assert mailable.place is not None
+    assert (mailable.place.file, mailable.place.part) == ("skene.yaml", "users.mailable")
 
 
 def test_settings_that_are_wrong_are_nobodys_loop(root: Path) -> None:

@@ -13,6 +13,7 @@ from skene_dagster.checks.unreadable import Unreadable, of_step, of_usage
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.delivery.missing_values import Lack, lacking
 from skene_dagster.errors import DocumentError, SkeneError, StoreError
+from skene_dagster.goals.preflight import check_goals
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.product import shapes
 from skene_dagster.project import Project
@@ -72,13 +73,15 @@ def ask(settings: Settings, project: Project) -> Answer:
             answer.settings += accounts.check_accounts(connection, settings, project.loops, file, as_of)
             answer.settings += event_sources.check_events(connection, settings, file)
             answer.settings += fresh_sources.check(connection, fresh_sources.of_settings(settings))
+            answer.settings += check_goals(connection, project.all_loops, settings)
             if settings.tidb_usage is not None:
                 answer.settings += collector.check(connection, settings.tidb_usage, settings.users, file)
             answer.nullable = preflight.nullable_columns(connection, settings.users)
             for plan in project.loops:
                 try:
                     with boundary.around(plan.document.file), translated():
-                        if errors := preflight.check_loop(connection, plan, settings, file, as_of):
+                        errors = preflight.check_loop(connection, plan, settings, file, as_of)
+                        if errors := [*errors, *check_goals(connection, plan, settings)]:
                             answer.loops[plan.document.file] = errors
                         else:
                             answer.unique |= _unique_keys(connection, plan)

@@ -4,6 +4,7 @@ A project has a code location of its own, or shares one with definitions that ar
 prefix, other groups and owners, and its lineage starts at assets that others make.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -11,6 +12,9 @@ from typing import Any, Literal, TypeAlias
 import dagster as dg
 
 from skene_dagster.compiler.names import table_of
+from skene_dagster.errors import DocumentError
+
+_log = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal["segment", "sends", "entitlements", "outcomes", "report", "usage", "broken", "table"]
 
@@ -59,8 +63,12 @@ class Catalog:
             spec if about.kind == "table" else spec.replace_attributes(key=spec.key.with_prefix(self._mount.key_prefix))
         )
         if self._mount.translate is not None:
-            shown = self._mount.translate(shown, about)
+            shown = _translated(self._mount.translate, shown, about)
         self._plain[spec.key], self._shown[spec.key] = spec, shown
+
+    def has(self, key: dg.AssetKey) -> bool:
+        """Whether an asset is described."""
+        return key in self._shown
 
     def is_theirs(self, key: dg.AssetKey) -> bool:
         """Whether a source table is made by an asset of others."""
@@ -87,6 +95,17 @@ class Catalog:
     def job(self, loop: str) -> str:
         """Name a loop's job."""
         return f"{self._mount.job_prefix}{loop}"
+
+
+def _translated(translate: Translate, spec: dg.AssetSpec, about: About) -> dg.AssetSpec:
+    try:
+        return translate(spec, about)
+    except Exception as bad:
+        _log.exception("`translate` failed.")
+        raise DocumentError(
+            f"`translate` failed on the asset {spec.key.to_user_string()} ({type(bad).__name__}): {bad}",
+            advice="Mend that function, which your definitions give to skene_dagster; the log has its stack trace.",
+        ) from bad
 
 
 def as_arguments(spec: dg.AssetSpec) -> dict[str, Any]:

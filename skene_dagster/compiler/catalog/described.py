@@ -1,11 +1,11 @@
 """Every asset of a project, described before one is built, so that each can be named otherwise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
 from skene_dagster.compiler.assets import entitlements_spec, kinds, segment_spec, source_tables
-from skene_dagster.compiler.catalog.catalog import About, Catalog, Mount
+from skene_dagster.compiler.catalog.catalog import About, Catalog
 from skene_dagster.compiler.jobs.outcomes import compared, outcomes_spec
 from skene_dagster.compiler.jobs.report import report_spec
 from skene_dagster.compiler.jobs.rollup import usage_specs
@@ -16,32 +16,40 @@ from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.settings import Settings
 
 
-def catalog_of(plans: Sequence[LoopPlan], all_loops: AllLoops, settings: Settings, mount: Mount) -> Catalog:
-    """Describe the assets of a project; a table that others make is not described."""
-    catalog = Catalog(mount)
-    for spec, about in _described(plans, all_loops, settings):
-        if about.kind != "table" or not catalog.is_theirs(spec.key):
-            catalog.add(spec, about)
-    return catalog
-
-
-def _described(
-    plans: Sequence[LoopPlan], all_loops: AllLoops, settings: Settings
-) -> Iterator[tuple[dg.AssetSpec, About]]:
-    for plan in plans:
-        for step in plan.steps:
-            yield segment_spec(plan, step, settings), About("segment", plan.name, step.name)
-            if isinstance(step.action, Block):
-                yield entitlements_spec(plan, step, settings), About("entitlements", plan.name, step.name)
-            if step.email is not None:
-                yield sends_spec(plan, step), About("sends", plan.name, step.name)
-    measured = compared(plans, all_loops)
-    for one in measured:
-        yield outcomes_spec(one, plans, settings), About("outcomes", "" if isinstance(one, AllLoops) else one.name)
-    yield report_spec(measured), About("report")
+def describe_usage(catalog: Catalog, settings: Settings) -> None:
+    """Describe what is known of what users do, which conditions of loops read."""
     for spec in usage_specs(settings, kinds(settings)):
-        yield spec, About("usage")
+        catalog.add(spec, About("usage"))
     collected, source = tidb_usage_specs()
-    yield collected, About("usage")
-    for table in [source, *source_tables([*plans, all_loops], settings)]:
-        yield table, About("table")
+    catalog.add(collected, About("usage"))
+    _describe_tables(catalog, [source])
+
+
+def describe_loop(catalog: Catalog, plan: LoopPlan, settings: Settings) -> None:
+    """Describe the assets of a loop, and the tables that it reads; one that others make is not described."""
+    for step in plan.steps:
+        catalog.add(segment_spec(plan, step, settings), About("segment", plan.name, step.name))
+        if isinstance(step.action, Block):
+            catalog.add(entitlements_spec(plan, step, settings), About("entitlements", plan.name, step.name))
+        if step.email is not None:
+            catalog.add(sends_spec(plan, step), About("sends", plan.name, step.name))
+    catalog.add(outcomes_spec(plan, [plan], settings), About("outcomes", plan.name))
+    _describe_tables(catalog, source_tables([plan], settings))
+
+
+def describe_shared(catalog: Catalog, plans: Sequence[LoopPlan], all_loops: AllLoops, settings: Settings) -> None:
+    """Describe what is measured of all loops together, and the tables that this reads.
+
+    Args:
+        plans: the loops that are described.
+    """
+    if all_loops.is_asked_for:
+        catalog.add(outcomes_spec(all_loops, plans, settings), About("outcomes"))
+    catalog.add(report_spec(compared(plans, all_loops)), About("report"))
+    _describe_tables(catalog, source_tables([*plans, all_loops], settings))
+
+
+def _describe_tables(catalog: Catalog, tables: Iterable[dg.AssetSpec]) -> None:
+    for table in tables:
+        if not catalog.is_theirs(table.key) and not catalog.has(table.key):
+            catalog.add(table, About("table"))

@@ -84,14 +84,15 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     now = clock()
     _refuse_other_times(mode, settings, as_of, now)
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
-    decided_up_to = _begin(engine, audience.scope, audience.digest, as_of).reserved_as_of
+    asked_for = step.email.transactional
+    decided_up_to = _begin(engine, audience.scope, audience.digest, as_of, transactional=asked_for).reserved_as_of
     arbiter = reading(engine, lambda connection: audience.arbiter(connection, others, now))
     wave = first_wave.slices(audience, engine, decided_up_to, now)
     gates = looking.look(
         audience, engine, decided_up_to, now, arbiter.room_at_most(days_of(step.email, in_slices=wave is not None))
     )
     if is_arbitrated(settings, step.email):
-        _begin(engine, ledger.all_loops(mode.name), "", as_of)
+        _begin(engine, ledger.all_loops(mode.name), "", as_of, transactional=False)
     size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     tick = Tick(audience, clock, size, decided_up_to, gates, wave, arbiter)
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
@@ -122,9 +123,9 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     return Reserved(dict(counts), batches, measured, hold)
 
 
-def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
+def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime, *, transactional: bool) -> StepProgress:
     def begin(connection: Connection) -> StepProgress:
-        return ledger.begin(connection, scope, digest, as_of)
+        return ledger.begin(connection, scope, digest, as_of, transactional=transactional)
 
     try:
         return transaction(engine, begin, resolve=begin)

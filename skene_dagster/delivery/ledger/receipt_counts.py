@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, case, func, select, update
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
-from skene_dagster.delivery.ledger.receipts import Judged, Receipt
+from skene_dagster.delivery.ledger.receipts import UNASKED, Judged, Receipt, with_steps
 from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import receipt_counts
@@ -97,9 +97,11 @@ def counted_since(connection: Connection, scope: StepScope, day: date) -> Receip
 
 def counted_by_loop(connection: Connection, mode: str, day: date) -> dict[str, Judged]:
     """Count for each loop the emails that were accepted on a day (UTC) or since, as the breaker judges them."""
-    numbers = (func.sum(receipt_counts.c[field.name]) for field in fields(Judged))
-    query = select(receipt_counts.c.loop, *numbers).where(receipt_counts.c.mode == mode, receipt_counts.c.day >= day)
-    rows = connection.execute(query.group_by(receipt_counts.c.loop))
+    counted = receipt_counts.c
+    kinds = (counted.accepted, counted.complained, case((UNASKED, counted.complained), else_=0))
+    numbers = (func.sum(one) for one in (*kinds, counted.bounced, counted.said_no))
+    query = select(counted.loop, *numbers).select_from(with_steps(receipt_counts))
+    rows = connection.execute(query.where(counted.mode == mode, counted.day >= day).group_by(counted.loop))
     return {loop: Judged(*map(int, numbers)) for loop, *numbers in rows}
 
 

@@ -10,13 +10,27 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
-from sqlalchemy import Connection, Insert, String, bindparam, case, exists, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Join,
+    String,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from skene_dagster.consent.recipient import is_of_an_address
 from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.store.sweeping import Swept
-from skene_dagster.store.tables import batches, meta, receipts, sends
+from skene_dagster.store.tables import batches, meta, receipts, sends, steps
 
 Bounce = Literal["hard", "blocked", "soft"]
 """The address is dead; it is about us (our DNS, what we sent), not the address; it may work another time."""
@@ -155,8 +169,19 @@ class Judged:
 
     accepted: int = 0
     complained: int = 0
+    complained_unasked: int = 0
+    """About emails that their recipients had not asked for."""
     bounced: int = 0
     said_no: int = 0
+
+
+UNASKED = func.coalesce(steps.c.transactional, 0) == 0
+"""Whether recipients had not asked for an email: as its step was at its last tick."""
+
+
+def with_steps(counted: Table) -> Join:
+    """Join receipts, or what is counted of them, to their steps; one that has not run for long may be unknown."""
+    return counted.outerjoin(steps, and_(*(counted.c[name] == steps.c[name] for name in ("mode", "loop", "step"))))
 
 
 def judged_within(connection: Connection, mode: str, loop: str | None, since: datetime, until: datetime) -> Judged:
@@ -165,9 +190,11 @@ def judged_within(connection: Connection, mode: str, loop: str | None, since: da
     mine = [told.mode == mode, told.accepted_at > since, told.accepted_at < until]
     if loop is not None:
         mine.append(told.loop == loop)
-    kinds = (told.complained_at.is_not(None), told.bounce == "hard", told.unsubscribed_at.is_not(None))
+    complained = told.complained_at.is_not(None)
+    kinds = (complained, and_(complained, UNASKED), told.bounce == "hard", told.unsubscribed_at.is_not(None))
     numbers = (func.count(case((kind, 1))) for kind in kinds)
-    row = connection.execute(select(func.count(), *numbers).where(*mine)).one()
+    query = select(func.count(), *numbers).select_from(with_steps(receipts)).where(*mine)
+    row = connection.execute(query).one()
     return Judged(*map(int, row))
 
 

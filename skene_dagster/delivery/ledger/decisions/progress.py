@@ -38,18 +38,25 @@ class StepProgress:
         return {name: said for name, said in self.said.items() if name not in passes}
 
 
-def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
+def begin(
+    connection: Connection, scope: StepScope, digest: str, as_of: datetime, *, transactional: bool
+) -> StepProgress:
     """Read how far a step has decided; where its digest is another, all whom it deferred are due at this tick.
+
+    Args:
+        transactional: the recipients ask for its emails.
 
     Raises:
         IntegrityError: another run has just begun it; do it again.
     """
-    known = connection.execute(select(steps.c.digest).where(rows_of(scope, steps))).scalar_one_or_none()
+    now = {"digest": digest, "transactional": int(transactional)}
+    query = select(steps.c.digest, steps.c.transactional).where(rows_of(scope, steps))
+    known = connection.execute(query).one_or_none()
     if known is None:
-        row = {**scope.key, "digest": digest, "fence": 0}
-        connection.execute(insert(steps).values(row))
-    elif known != digest:
-        connection.execute(update(steps).where(rows_of(scope, steps)).values(digest=digest))
+        connection.execute(insert(steps).values({**scope.key, **now, "fence": 0}))
+    elif tuple(known) != (digest, transactional):
+        connection.execute(update(steps).where(rows_of(scope, steps)).values(now))
+    if known is not None and known.digest != digest:
         deferred = scope.subject.deferred
         later = and_(deferred_of(scope), deferred.c.ask_at > as_of)
         connection.execute(update(deferred).where(later).values(ask_at=as_of))

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from skene_dagster.store.migrations import columns
 
 revision = "0032"
-down_revision = "0028"
+down_revision = "0029"
 
 
 def upgrade() -> None:
