@@ -8,11 +8,13 @@ from pathlib import PurePath
 
 import click
 
+from skene_dagster import locales
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.documents import one_of, together
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import Project
+from skene_dagster.settings import FILE, Settings
 
 
 def plan_of(project: Project, name: str) -> LoopPlan:
@@ -90,3 +92,17 @@ def _loop_in(file: str, files: Iterable[tuple[str, str]]) -> str | None:
         open_screen(stderr=True).labelled("notice", f"{path} is the loop {loop}.")
         return loop
     return None
+
+
+def check_locale(locale: str, settings: Settings) -> None:
+    """Make sure that an email can be asked for in a language.
+
+    Raises:
+        click.BadParameter: all get the same, or it is no language.
+    """
+    if settings.users.locale is None:
+        said = f"{FILE} does not say where a user's language is, so all get the same email. Add `users.locale`."
+        raise click.BadParameter(said, param_hint="--locale")
+    if not locales.tag_of(locale):
+        said = f"{locale!r} is not a language tag. Write one like de or pt-BR."
+        raise click.BadParameter(said, param_hint="--locale")

@@ -36,6 +36,7 @@ SETTINGS = (
     "sender",
     "senders",
     "topics",
+    "utm",
     "limits",
     "holdout",
     "fresh",
@@ -84,7 +85,11 @@ def of_loop(plan: LoopPlan) -> Mapping[str, str]:
 
 def of_settings(settings: Settings) -> Mapping[str, str]:
     """Describe skene.yaml: numbers as they are, and of all else only whether it is the same."""
-    return dict(pair for name in SETTINGS for pair in _of_setting(name, getattr(settings, name)))
+    said = {name: getattr(settings, name) for name in SETTINGS}
+    # Where it is left out, what was kept before it could be said still compares; the loops tell when it is first said.
+    if said["utm"] is None:
+        del said["utm"]
+    return dict(pair for name, value in said.items() for pair in _of_setting(name, value))
 
 
 def compared(before: Described, after: Described) -> dict[str, str]:

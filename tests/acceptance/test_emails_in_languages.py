@@ -125,3 +125,15 @@ def test_a_preview_in_no_language_is_refused(root: Path, settings: str, locale: 
 
     assert result.exit_code == 2
     assert why in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_test_is_sent_in_the_language_that_is_asked_for(root: Path) -> None:
+    translate(root, "pt-BR", "Oi")
+    to = ("--user", "1", "--to", "me@example.com")
+
+    assert skene(root, "send-test", "retention", *to, "--locale", "pt-BR").exit_code == 0
+    assert skene(root, "send-test", "retention", *to).exit_code == 0
+
+    written = (root / ".skene" / "outbox").rglob("*.html")
+    sent = [file.read_text("utf-8") for file in written if file.name != "index.html"]
+    assert {word for text in sent for word in ("Hallo", "Hello", "Oi") if f"{word} Marker1" in text} == {"Hallo", "Oi"}

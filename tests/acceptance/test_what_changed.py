@@ -97,6 +97,18 @@ def test_a_language_that_is_new_or_changed_is_told_by_its_tag(tmp_path: Path) ->
     ]
 
 
+def test_links_that_say_where_visitors_come_from_are_told_when_they_begin_and_change_and_end(root: Path) -> None:
+    plain = (root / "skene.yaml").read_text("utf-8")
+    for utm in ("utm: {hosts: [example.com]}\n", "utm: {hosts: [example.com], source: x}\n", ""):
+        (root / "skene.yaml").write_text(plain + utm, encoding="utf-8")
+        assert run(root)
+
+    told = ["main", "the mail: the utm parameters of its links"]
+    assert [one for one in versions(root) if one[0] == "retention"][1:] == [
+        ("retention", number, [told]) for number in (2, 3, 4)
+    ]
+
+
 def test_settings_are_told_by_name_and_only_numbers_by_what_they_are(root: Path) -> None:
     change(root, "skene.yaml", "first_wave: 1000", "first_wave: 5000")
     change(root, "skene.yaml", "Little Product <hello@example.com>", "Erika <erika@example.com>")

@@ -144,6 +144,7 @@ WORDS: dict[str, object] = {
     "payload": None,  # see test_erasing_in_flight.py
     "recipients": None,
     "domains": None,
+    "languages": None,
     "occurrence": "1",
     "send_occurrence": "1",
     "account_id": 77,

@@ -20,7 +20,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import Answer, Later, Refused
 from skene_dagster.delivery.rehearsal import Stage, rehearse, rehearse_user
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.settings import Cap, WarmUp
+from skene_dagster.settings import Cap, TopicSender, WarmUp
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import batches, deferred, metadata, sends, user_activity
 
@@ -501,6 +501,17 @@ def test_another_domain_is_not_warmed_up(world: World) -> None:
     )
 
     assert tick(world, loop(world, "other")) == {"mail": 3}
+
+
+def test_a_step_that_names_its_sender_warms_up_the_domain_of_that_one(world: World) -> None:
+    warm_up = {"from": WARM_UP_FROM, "first_day": 1}
+    new = TopicSender.model_validate({"from": "Ada <ada@new.example.com>", "warm_up": warm_up})
+    world.settings = replace(world.settings, senders={"new": new})
+    world.add(1, 2, 3)
+    named = loop(world, "named", replaced={"template: hello": "template: hello\n      sender: new"})
+
+    assert tick(world, named) == {"mail": 1, "deferred:budget": 2}
+    assert tick(world, loop(world, "plain")) == {"mail": 3}
 
 
 def test_a_warm_up_is_over_once_two_days_with_email_have_made_nobody_wait(world: World) -> None:

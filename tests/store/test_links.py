@@ -149,6 +149,20 @@ def test_the_locale_of_a_user_is_kept_if_it_is_one(world: World, locale: str | N
     assert not re.search(r"[\r\n]", repr([value for _, value in message.headers]).replace("\\\\", ""))
 
 
+def test_an_email_of_a_sender_that_its_step_names_comes_from_there_and_one_click_stops_all(world: World) -> None:
+    ada = TopicSender.model_validate({"from": "Ada <ada@example.com>"})
+    world.settings = replace(world.settings, senders={"team": TEAM, "ada": ada})
+    loop = LOOP.replace("      set: {reminded: true}\n", "      sender: ada\n")
+    world.plan = planned(world.root, world.settings, f"topic: tips\n{loop}")
+    world.add(1)
+
+    message = mailed(world)
+
+    assert message.sender == "Ada <ada@example.com>"
+    assert (token(world, message).topic, token(world, message).one_click) == ("tips", "marketing")
+    assert "<tips.example.com>" in dict(message.headers)["List-Id"]
+
+
 def test_a_batch_that_is_made_again_after_a_rotation_is_signed_with_the_newest_key(world: World) -> None:
     world.add(1)
     transaction(world.engine, tokens.rotate)

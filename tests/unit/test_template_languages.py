@@ -1,5 +1,6 @@
 """Each user gets an email in their language, if it has files in it, and the email says which language that is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,24 @@ def test_a_template_says_its_own_language(world: TemplateWorld) -> None:
     assert '<html lang="fa" dir="rtl"' in world.render().html
 
 
+def test_a_language_that_is_written_from_the_right_is_laid_out_so(world: TemplateWorld) -> None:
+    own = '<mj-attributes><mj-text color="#111111" /></mj-attributes>'
+    world.write(mjml(head=own).replace("<mj-text>", '<mj-text align="center">', 1))
+    world.write(mjml(head=own), name="hello.he")
+
+    plain, hebrew = (world.render(user={"lang": tag}, locale="lang").html for tag in ("", "he"))
+
+    assert re.findall(r"text-align:(left|right);color", hebrew) == ["right", "right"]
+    assert "direction:ltr" not in hebrew
+    assert "direction:rtl" not in plain
+
+
 def test_what_a_template_says_of_its_direction_stays(world: TemplateWorld) -> None:
     world.write(mjml().replace("<mjml>", '<mjml dir="ltr" lang="ar">'))
 
-    assert '<html lang="ar" dir="ltr"' in world.render().html
+    html = world.render().html
+    assert '<html lang="ar" dir="ltr"' in html
+    assert "direction:rtl" not in html
 
 
 def test_the_subject_is_of_the_language_too(world: TemplateWorld) -> None:

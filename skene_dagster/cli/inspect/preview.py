@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from skene_dagster import locales
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
 from skene_dagster.checks import unreadable
-from skene_dagster.cli.choosing import plan_of, sends, steps_of
+from skene_dagster.cli.choosing import check_locale, plan_of, sends, steps_of
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
@@ -36,7 +35,7 @@ from skene_dagster.loops.plan import Query
 from skene_dagster.outcomes.foreseen import of_accounts, of_people
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
-from skene_dagster.settings import FILE, Settings, load
+from skene_dagster.settings import load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
@@ -94,7 +93,7 @@ def preview(
     plan = plan_of(project, loop)
     steps = steps_of(plan, step, sends)
     if locale is not None:
-        _check_locale(locale, settings)
+        check_locale(locale, settings)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         mode = modes.choose(settings)
@@ -109,15 +108,6 @@ def preview(
         engine.dispose()
     if not all(told):
         raise click.exceptions.Exit(LOOK)
-
-
-def _check_locale(locale: str, settings: Settings) -> None:
-    if settings.users.locale is None:
-        said = f"{FILE} does not say where a user's language is, so all get the same email. Add `users.locale`."
-        raise click.BadParameter(said, param_hint="--locale")
-    if not locales.tag_of(locale):
-        said = f"{locale!r} is not a language tag. Write one like de or pt-BR."
-        raise click.BadParameter(said, param_hint="--locale")
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:

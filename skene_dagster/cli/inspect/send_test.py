@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli.choosing import plan_of, sends, steps_of
+from skene_dagster.cli.choosing import check_locale, plan_of, sends, steps_of
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.email.message import Message
@@ -36,14 +36,17 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--step", help="The step of the loop. Default: the first.")
 @click.option("--user", required=True, metavar="KEY", help="The user whose email it is, by the users key.")
 @click.option("--to", required=True, metavar="ADDRESS", callback=_address, help="The address to send it to.")
+@click.option("--locale", metavar="TAG", help="The email in a language, such as pt-BR. Default: the user's.")
 @click.pass_obj
-def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
+def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str, locale: str | None) -> None:
     """Send yourself the email that a user would get from LOOP.
 
     It is marked as a test and not recorded: it does not replace the user's real email. With the secret of the step's
     provider it is sent, whatever SKENE_ENV is; without, it is written to the outbox.
     """
     settings = load(root)
+    if locale is not None:
+        check_locale(locale, settings)
     plan = plan_of(load_project(settings), loop)
     one = steps_of(plan, step, sends)[0]
     engine = open_engine(settings.database_url, read_only=True)
@@ -51,7 +54,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     assert one.email is not None
     real = one.email.provider in registry.configured(settings)
     mode = Mode("live" if real else "outbox", "a test")
-    stage = Stage(engine, plan, one, settings, mode, clock())
+    stage = Stage(engine, plan, one, settings, mode, clock(), locale=locale)
     row: Mapping[str, object] = {}
     account: Mapping[str, object] = {}
     case = None

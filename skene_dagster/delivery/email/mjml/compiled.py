@@ -19,6 +19,13 @@ from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
 # mrml 0.2, 2026-11: by itself it fetches some fonts, such as Roboto and Ubuntu, its default, from a third party.
 _NO_FONTS = mrml.RenderOptions(fonts={})
 
+# MJML's defaults are `direction: ltr` and `text-align: left`, whatever its root says.
+_RIGHT_TO_LEFT = (
+    "<mj-attributes>"
+    '<mj-section direction="rtl" /><mj-column direction="rtl" /><mj-text align="right" />'
+    "</mj-attributes>"
+)
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -71,7 +78,7 @@ def compile_mjml(source: str, language: str = "") -> Compiled:
         raise Faulty([fault])
     language = language or locales.tag_of(lint.root.attributes.get("lang"))
     try:
-        output = mrml.to_html(_in_its_language(protected.text, lint.root, language), None, _NO_FONTS)
+        output = mrml.to_html(_in_its_language(protected.text, lint, language), None, _NO_FONTS)
     except OSError as bad:
         raise Faulty([_refused_by_mrml(str(bad), protected)]) from None
     subject = " ".join(html.unescape(output.title or "").split())
@@ -115,10 +122,16 @@ def _fault_of_language(root: Root, language: str) -> Fault | None:
     return None
 
 
-def _in_its_language(text: str, root: Root, language: str) -> str:
-    """Say on <mjml> which language the email is in, and how it is written, as far as its author does not."""
-    ours = {"lang": locales.spelled(language), "dir": locales.direction(language)} if language else {}
+def _in_its_language(text: str, lint: Lint, language: str) -> str:
+    """Say which language an email is in, and lay it out as that is written, as far as its author does not."""
+    root = lint.root
+    if root is None or not language:
+        return text
+    ours = {"lang": locales.spelled(language), "dir": locales.direction(language)}
     added = "".join(f' {name}="{value}"' for name, value in ours.items() if name not in root.attributes)
+    if lint.head_from is not None and "dir" not in root.attributes and ours["dir"] == "rtl":
+        # Of the author's own mj-attributes, which come after it, each says more.
+        text = f"{text[: lint.head_from]}{_RIGHT_TO_LEFT}{text[lint.head_from :]}"
     return f"{text[: root.end]}{added}{text[root.end :]}"
 
 

@@ -138,6 +138,8 @@ class Lint(Values):
         super().__init__(protected)
         self._open: list[_Open] = []
         self.root: Root | None = None
+        self.head_from: int | None = None
+        """Where in the text the contents of <mj-head> begin."""
         self._images = 0
 
     @property
@@ -156,9 +158,10 @@ class Lint(Values):
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
         if tag == "mjml" and self.root is None:
-            row, column = self.getpos()
-            before = sum(len(line) + 1 for line in self.protected.text.split("\n")[: row - 1])
-            self.root = Root(dict(attrs), self.line, before + column + len("<mjml"))
+            self.root = Root(dict(attrs), self.line, self._here() + len("<mjml"))
+        written = self.get_starttag_text() or ""
+        if tag == "mj-head" and self.head_from is None and not written.endswith("/>"):
+            self.head_from = self._here() + len(written)
         self._images += tag == "mj-carousel-image"
         if tag == "mj-carousel-image" and self._images == _MOST_IMAGES + 1:
             # mrml 0.2, 2026-11: writes a rule for each two of them.
@@ -175,6 +178,10 @@ class Lint(Values):
             self._place(tag)
         if tag.startswith("mj-") and tag in TAGS:
             self._names_of_attributes(name for name, _ in attrs if not TOKEN.search(name))
+
+    def _here(self) -> int:
+        row, column = self.getpos()
+        return sum(len(line) + 1 for line in self.protected.text.split("\n")[: row - 1]) + column
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID_TAGS or TOKEN.search(tag):
