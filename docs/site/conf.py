@@ -1,8 +1,8 @@
 """The site that `make docs` builds from the pages of this clone, which are read on GitHub as they are.
 
-Sphinx, because it is maintained, and strict by itself: a link to a page, heading or file that is not there fails, and so
-does a page that is in no navigation. (2026-12: Material for MkDocs ends in May 2027; MkDocs 1 has had no release since
-2024, and its 2 is another program.) The source is the whole clone, so a link means the same here and on GitHub.
+Sphinx, because it is maintained, and strict by itself: a link to a page, heading or file that is not there fails, and
+so does a page that is in no navigation. (2026-12: Material for MkDocs ends in May 2027; MkDocs 1 has had no release
+since 2024, and its 2 is another program.) The source is the whole clone, so a link means the same here and on GitHub.
 """
 
 import re
@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 NAVIGATION = {
-    "Start": ("docs/start", "docs/dagster-project"),
+    "Start": ("docs/start", "docs/tutorial", "docs/questions", "docs/dagster-project"),
     "Write loops": (
         "docs/loop-format",
         "docs/engagement",
@@ -23,7 +23,7 @@ NAVIGATION = {
         "docs/consent",
         "docs/outcomes",
     ),
-    "Run them": ("docs/deploy", "docs/tidb", "docs/sending", "docs/feedback", "docs/alerts"),
+    "Run them": ("docs/deploy", "docs/operate", "docs/tidb", "docs/sending", "docs/feedback", "docs/alerts"),
     "Look up": ("docs/cli", "docs/settings", "docs/frames"),
     "The project": ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "benchmarks/README", "data/README"),
 }

@@ -40,6 +40,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/loop-format.md", "function"): running.says_what_happens,
     ("docs/loop-format.md", "field"): authoring.fields_of_a_loop,
     ("docs/frames.md", "function"): running.functions_of_frames,
+    # tests/store
+    ("docs/operate.md", "you change"): running.says_what_happens,
+    ("docs/operate.md", "number"): running.says_what_happens,
     ("docs/outcomes.md", "verdict"): running.verdicts,
     ("docs/sending.md", "state"): running.states_of_a_batch,
     # tests/store/test_what_answers_prove.py, tests/kills
