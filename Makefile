@@ -33,7 +33,7 @@ ABOUT_DAGSTER := $(addprefix tests/acceptance/test_,$(addsuffix .py,dagster_runs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint lowest quick test simulate mutants soak check bench demo dev
+.PHONY: help setup format lint lowest quick test docs simulate mutants soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store te
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(QUICK_WORKERS) --maxprocesses 4
+
+docs: $(VENV)/.installed-dev ## Build the documentation as a site, .skene/site/index.html; a dead link fails
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -c docs/site -d .skene/site-pages . .skene/site
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)

@@ -7,6 +7,8 @@ NOT_RUN = {
     r"make (setup|format|quick|test|lint|check)": "installs, changes the files, or is what runs this test",
     r"\. \.venv/bin/activate": "is of the clone; these tests run with what it activates",
     r"pip install skene-dagster": "installs; these tests run with what is installed",
+    r"mkdir shop && cd shop": "makes the folder that the test of the tutorial has made",
+    r"python3 -m venv .*": "is what these tests run with",
     r"export SKENE_DATABASE_URL=.*": "names a server that is not there",
     r"skene-dagster init": "asks on a terminal; tests/acceptance/test_init.py runs it, and what follows",
     r"mysql .*": "needs MySQL's client and a server; tests/acceptance/test_migrate.py executes what `--sql` prints",

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import get_args
 
 import yaml
-from docs_compare import PACKAGE, first, first_code_of_each, same
-from docs_pages import ROOT, Table, in_code
+from docs_compare import PACKAGE, first, first_code_of_each, package_text, same
+from docs_metadata import keys_reported
+from docs_pages import ROOT, Table, in_code, page
 
 from skene_dagster import build_definitions, frames
+from skene_dagster.compiler import checks, outcome_reports
 from skene_dagster.components import SkeneLoops
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
@@ -240,6 +242,28 @@ def answers(table: Table) -> None:
         f"{limits.body_seconds:g} s",
     ):
         assert so_ in says, f"{table.place}: {so_} is a limit"
+
+
+def keys_of_metadata(table: Table) -> None:
+    """Every key that the code reports; and of what else is shown, the name stands somewhere in the package."""
+    shown, so = {*first(table)}, {key for keys in keys_reported().values() for key in keys}
+    assert so - shown == set(), f"{table.place}: not shown: {so - shown}"
+    text = package_text("**/*.py")
+    assert [key for key in shown - so if "{}" not in key and key not in text] == [], str(table.place)
+
+
+def asset_checks(table: Table) -> None:
+    same(table, first(table), {checks.IN_DOUBT, checks.MAY_SEND, outcome_reports.MEASURED, outcome_reports.NO_HARM})
+
+
+def jobs_of_dagster(table: Table) -> None:
+    so = re.findall(r'^NAME = "(\w+)"$', package_text("compiler/jobs/*.py"), re.MULTILINE)
+    same(table, first(table), so)
+
+
+def numbers_to_watch(table: Table) -> None:
+    (metadata,) = (one for one in page("docs/dagster.md").tables if one.header[0] == "key")
+    same(table, (key for key in first(table) if re.sub(r"_\w+ed(?=_rate$)", "_{}", key) not in first(metadata)), ())
 
 
 def functions_of_frames(table: Table) -> None:

@@ -30,7 +30,7 @@ from skene_dagster.demo import product
 from skene_dagster.settings import Feature, Users, load
 from skene_dagster.store import schema
 from skene_dagster.store.engine import open_engine
-from skene_dagster.store.tables import OPEN, entitlements
+from skene_dagster.store.tables import OPEN, deferred, entitlements, sends
 
 Rule = Callable[[Block, Path, Path], None]
 """Checks a block, in an empty folder, over the product's database."""
@@ -194,8 +194,9 @@ def is_in_the_list(block: Block, _folder: Path, _database: Path) -> None:
 
 
 def asks_who_is_blocked(block: Block, _folder: Path, _database: Path) -> None:
-    """Is executed by `test_the_product_finds_who_is_blocked`, on each database."""
-    assert "skene_entitlements" in block.text or why_not_run(f"{block.place.page}: sql"), f"{block.place}: not run"
+    """Is executed on each database, by a test below."""
+    is_run = "skene_entitlements" in block.text or block.place.page == "docs/questions.md"
+    assert is_run or why_not_run(f"{block.place.page}: sql"), f"{block.place}: not run"
 
 
 RULES: dict[str, Rule] = {
@@ -223,7 +224,14 @@ def product_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.place} {block.kind}") for block in blocks()])
+AS_A_WHOLE = "docs/tutorial.md"
+"""Its blocks follow each other: test_tutorial.py runs them in order."""
+
+
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, id=f"{block.place} {block.kind}") for block in blocks() if block.place.page != AS_A_WHOLE],
+)
 def test_a_code_block_does_what_it_says(block: Block, tmp_path: Path, product_database: Path) -> None:
     rule = RULES.get(block.kind)
 
@@ -277,6 +285,24 @@ def test_the_rules_are_those_that_contributing_lists() -> None:
     listed = {code.partition(" title=")[0].removesuffix(" …") for _, row in table.rows for code in in_code(row[0])}
 
     assert listed == set(RULES)
+
+
+def test_the_questions_in_sql_are_answered(engine: Engine) -> None:
+    asked = [block.text for block in page("docs/questions.md").blocks if block.kind == "sql"]
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id INTEGER PRIMARY KEY)"))
+    schema.upgrade(engine, Users())
+    decided = {"mode": "live", "loop": "win_back", "step": "main", "user_id": 42, "as_of": datetime(2026, 11, 2)}
+    decided |= {"decided_at": datetime(2026, 11, 2), "occurrence": "1"}
+    with engine.begin() as connection:
+        connection.execute(insert(sends), decided | {"send_id": "1", "state": "accepted", "accepted_at": OPEN})
+        connection.execute(insert(deferred), decided | {"step": "next", "reason": "cap", "ask_at": OPEN})
+
+        found = [[row[:4] for row in connection.execute(text(one)).all()] for one in asked]
+
+    why, who = found
+    assert sorted(why) == [("win_back", "main", "accepted", None), ("win_back", "next", "deferred", "cap")]
+    assert [row[:3] for row in who] == [(42, "win_back", "main")]
 
 
 def test_the_product_finds_who_is_blocked(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Each table of the pages says what the code says: nothing is missing, nothing invented. One without a rule fails."""
 
+import runpy
 from collections.abc import Callable
 
 import click
@@ -10,7 +11,7 @@ from commands import every
 from docs_codes import codes
 from docs_compare import first
 from docs_fields import parts_of_a_loop, settings_fields
-from docs_pages import Table, tables
+from docs_pages import ROOT, Table, tables
 
 from skene_dagster.settings import ProjectFile
 
@@ -29,6 +30,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/cli.md", "option"): authoring.options_of_a_command,
     ("docs/consent.md", "scope"): running.scopes_of_a_suppression,
     ("docs/consent.md", "value"): running.values_of_a_page,
+    ("docs/dagster.md", "key"): running.keys_of_metadata,
+    ("docs/dagster.md", "check"): running.asset_checks,
+    ("docs/dagster.md", "job"): running.jobs_of_dagster,
     ("docs/dagster-project.md", "argument"): running.arguments_of_mounting,
     ("docs/deploy.md", "process"): running.processes,
     ("docs/errors.md", "code"): codes,
@@ -42,6 +46,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/loop-format.md", "function"): running.says_what_happens,
     ("docs/loop-format.md", "field"): authoring.fields_of_a_loop,
     ("docs/frames.md", "function"): running.functions_of_frames,
+    # tests/store
+    ("docs/operate.md", "you change"): running.says_what_happens,
+    ("docs/operate.md", "number"): running.numbers_to_watch,
     ("docs/outcomes.md", "verdict"): running.verdicts,
     ("docs/sending.md", "state"): running.states_of_a_batch,
     # tests/store/test_what_answers_prove.py, tests/kills
@@ -56,6 +63,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/settings.md", "variable"): authoring.variables,
     # test_kept.py
     ("docs/settings.md", "table"): running.says_what_happens,
+    # The page as a whole, below.
+    ("docs/tables.md", "column"): running.says_what_happens,
     ("docs/tidb-usage.md", "event"): authoring.features_of_tidb,
     ("docs/tidb.md", "it means"): running.refusals,
     ("docs/tidb.md", "table"): running.tables_that_grow,
@@ -80,6 +89,12 @@ def test_a_table_says_what_the_code_says(table: Table) -> None:
 
     assert rule is not None, f"{table.place}: no rule in tests/docs/test_tables.py covers this table"
     rule(table)
+
+
+def test_the_page_of_all_tables_is_what_its_script_writes() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "site" / "tables.py"))
+
+    assert (ROOT / "docs" / "tables.md").read_text("utf-8") == script["page"](), "run: python docs/site/tables.py"
 
 
 def test_no_rule_is_for_a_table_that_no_page_has() -> None:
