@@ -131,7 +131,7 @@ def accounts_of_type(
         Column("variant", String(48)),
         Column("share", Double, nullable=False),
         Column("enrolled_at", Moment, nullable=False),
-        Column("weights", String(640)),
+        Column("weights", String(640)),  # how many of a whole each variant got when the coin was tossed
         sqlite_with_rowid=False,
         **options,
     )

@@ -20,7 +20,7 @@ arms = Table(
     Column("enrolled_at", Moment, nullable=False),  # the tick of their first decision
     Column("level", String(16)),  # their engagement level then
     # How those who are mailed were divided over variants when they were drawn, as `loops.variants` writes it.
-    Column("weights", String(640)),
+    Column("weights", String(640)),  # how many of a whole each variant got when the coin was tossed
     Index("skene_arms_enrolled", "mode", "loop", "draw", "enrolled_at"),
 )
 
