@@ -180,7 +180,9 @@ def test_arms_of_the_wrong_size_raise_the_alarm(tmp_path: Path, instance: dg.Dag
 
 
 def test_variants_of_the_wrong_size_raise_the_alarm(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    variants = BACK.replace("template: re_engagement\n", "template: re_engagement\n      variants: {plain: 50, warm: 50}\n")
+    variants = BACK.replace(
+        "template: re_engagement\n", "template: re_engagement\n      variants: {plain: 50, warm: 50}\n"
+    )
     root = project(tmp_path / "project", retention=variants)
     for file in (root / "templates").glob("re_engagement.*"):
         for variant in ("plain", "warm"):
