@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from skene_dagster.goals.coin import Coin, Purpose, salt
+from skene_dagster.goals.coin import SALT, Coin, Purpose, salt
 from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.variants import Shares, drawn, written
 from skene_dagster.store.keys import folded
@@ -153,9 +153,11 @@ def arms_of(
     Raises:
         StoreError: the salt is gone.
     """
-    comparison = comparison_of(connection, mode, loop)
+    # For each page anew, in one statement: who is decided after arms were drawn anew is in the new comparison.
+    known = _values(connection, SALT, _DRAWS + loop)
+    comparison = Comparison(mode, loop, int(known.get(_DRAWS + loop, 1)))
     purpose: Purpose = "global" if loop == ALL_LOOPS else "holdout"
-    coin = Coin(salt(connection), purpose, comparison.name)
+    coin = Coin(salt(known.get(SALT)), purpose, comparison.name)
     return Arms(comparison, share, coin, known_in(connection, comparison, keys, of=of, in_order=in_order), variants)
 
 
@@ -287,5 +289,8 @@ def draw_anew(connection: Connection, loop: str) -> int:
 
 
 def _draw(connection: Connection, loop: str) -> int:
-    value = connection.execute(select(meta.c.value).where(meta.c.name == _DRAWS + loop)).scalar_one_or_none()
-    return 1 if value is None else int(value)
+    return int(_values(connection, _DRAWS + loop).get(_DRAWS + loop, 1))
+
+
+def _values(connection: Connection, *names: str) -> dict[str, str]:
+    return dict(connection.execute(select(meta.c.name, meta.c.value).where(meta.c.name.in_(names))).all())

@@ -4,11 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, select
-
 from skene_dagster.errors import StoreError
 from skene_dagster.store.keys import as_text
-from skene_dagster.store.tables import meta
 
 SALT = "coin"
 """The row of skene_meta with the salt: 64 hex digits. A migration makes it, and it is never changed."""
@@ -45,13 +42,12 @@ class Coin:
         return (int.from_bytes(digest[:_BYTES], "big") >> 11) / (1 << 53)
 
 
-def salt(connection: Connection) -> bytes:
-    """Read the database's salt of all tosses.
+def salt(found: str | None) -> bytes:
+    """Read the database's salt of all tosses, from the value of its row.
 
     Raises:
         StoreError: it is not there.
     """
-    found = connection.execute(select(meta.c.value).where(meta.c.name == SALT)).scalar_one_or_none()
     if found is None:
         raise StoreError(
             f"The row {SALT!r} of skene_meta is gone: without it a holdout would be another one from now on.",

@@ -159,6 +159,26 @@ def test_drawn_anew_the_coin_falls_anew(world: World) -> None:
     assert held_out != HELD_OUT
 
 
+def test_whoever_is_decided_after_arms_were_drawn_anew_is_in_the_new_draw_in_the_same_tick_too(world: World) -> None:
+    world.add(*EVERYBODY)
+    world.refresh()
+    is_first = iter([True])
+
+    def renew(_decided: int) -> None:
+        if next(is_first, False):
+            transaction(world.engine, lambda connection: arms_of_users.draw_anew(connection, "retention"))
+
+    world.reserve(LIVE, page=10, progress=renew)
+
+    with world.engine.connect() as connection:
+        rows = connection.execute(select(arms.c.user_id, arms.c.draw, arms.c.arm).where(own(arms)))
+        found = {user: (draw, arm) for user, draw, arm in rows}
+    arm = {False: "mailed", True: "held_out"}
+    assert found == {user: (1, arm[tossed(user) < 0.5]) for user in range(1, 11)} | {
+        user: (2, arm[tossed(user, "retention\x1f2") < 0.5]) for user in range(11, 41)
+    }
+
+
 def test_the_coin_is_tossed_last_nobody_who_waits_or_is_refused_is_in_an_arm(world: World) -> None:
     caps = {"caps": (Cap(count=1, within="7d"),), "least_change": 100}  # type: ignore[arg-type]
     world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update=caps))
