@@ -62,8 +62,8 @@ outcome_counts = Table(
     Column("goal", String(48), primary_key=True),
     Column("day", Date, primary_key=True),  # on which they were enrolled (UTC)
     Column("share", Double, primary_key=True),  # as in skene_arms
-    Column("arm", String(16), primary_key=True),
+    Column("arm", String(16), primary_key=True),  # mailed | held_out
     Column("level", String(16), primary_key=True),  # empty: theirs is unknown
-    Column("people", Integer, nullable=False),
-    Column("reached", Integer, nullable=False),
+    Column("people", Integer, nullable=False),  # how many have a final outcome
+    Column("reached", Integer, nullable=False),  # those of them who reached the goal
 )
