@@ -7,7 +7,7 @@ from skene_dagster.store.migrations import columns
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0027"
-down_revision = "0026"
+down_revision = "0032"
 
 
 def upgrade() -> None:
