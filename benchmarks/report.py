@@ -49,7 +49,6 @@ QUICK = (20_000,)
 DAYS = 360
 OPEN_FOR = timedelta(days=30)
 """As long after their enrolment people's outcomes are not final."""
-GOAL = "returns_within:14d"
 A_DAY = 86_400
 SETTINGS = (
     product.SETTINGS
@@ -89,7 +88,7 @@ def main() -> None:
         for database, url in running:
             for size in chosen.sends or (QUICK if chosen.quick else SIZES):
                 with product.opened(url, size // 10) as engine:
-                    _fill(engine)
+                    _fill(engine, _goal(root, url))
                     if chosen.statements:
                         statements.show_longest(engine, f"{database}, {size:,}", lambda: _written(engine, root, url)[0])  # noqa: B023
                     ended = apart(_alone, root, url)
@@ -116,6 +115,7 @@ def _written(engine: Engine, root: Path, url: str) -> tuple[float, int]:
     numbers = read(engine, settings, load_project(settings), "live", database_clock(engine))
     assert len(numbers.loops) == LOOPS
     assert numbers.loops[0].total("mailed")
+    assert numbers.loops[0].outcomes[0].mailed.reached
     assert numbers.pressure.month.get(1)
     size = save(numbers, root / "report.html", title=TITLE)
     return time.perf_counter() - started, size
@@ -136,31 +136,36 @@ def _name(number: int) -> str:
     return f"loop_{number:02d}"
 
 
-def _fill(engine: Engine) -> None:
+def _goal(root: Path, url: str) -> str:
+    (key,) = {goal.key for plan in load_project(load(root, {"SKENE_DATABASE_URL": url})).loops for goal in plan.goals}
+    return key
+
+
+def _fill(engine: Engine, goal: str) -> None:
     """Write what a year has left, inside the database."""
     with engine.connect() as connection:
         now: datetime = connection.execute(select(func.now())).scalar_one()
     now = now.replace(microsecond=0, tzinfo=None) if isinstance(now, datetime) else datetime.fromisoformat(str(now))
     begin = now - timedelta(days=DAYS)
     for number in range(LOOPS):
-        for table, rows in _of_loop(number, begin, now):
+        for table, rows in _of_loop(number, goal, begin, now):
             _insert(engine, table, rows)
     for table, rows in _of_users(now):
         _insert(engine, table, rows)
     with engine.begin() as connection:
         _rolled_up(connection, begin, now)
         for number in range(LOOPS):
-            reach = {"goal": GOAL, "measured_as_of": now, "final_before": now - OPEN_FOR}
+            reach = {"goal": goal, "measured_as_of": now, "final_before": now - OPEN_FOR}
             connection.execute(insert(tables.goals), [Comparison("live", _name(number)).key | reach])
     names = ", ".join(table.name for table in tables.metadata.sorted_tables)
     with engine.begin() as connection:
         connection.execute(text("ANALYZE" if is_sqlite(engine) else f"ANALYZE TABLE {names}"))
     for number in range(LOOPS):
         # As the daily job does, a day's at a time.
-        keep(engine, Comparison("live", _name(number)), GOAL, late_ticks=timedelta(days=4))
+        keep(engine, Comparison("live", _name(number)), goal, late_ticks=timedelta(days=4))
 
 
-def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, Select[Any]]]:
+def _of_loop(number: int, goal: str, begin: datetime, now: datetime) -> list[tuple[Table, Select[Any]]]:
     key, loop = product.users.c.id, _name(number)
     scope = {"mode": literal("live"), "loop": literal(loop), "step": literal("main")}
     mine, kind = key % 5 == number % 5, (key * 31 + number) % 20
@@ -252,7 +257,7 @@ def _of_loop(number: int, begin: datetime, now: datetime) -> list[tuple[Table, S
                 mine & (kind != 3),
                 arm
                 | {
-                    "goal": literal(GOAL),
+                    "goal": literal(goal),
                     "window_ends_at": _after(begin, (key * 7919 + number * 131) % DAYS * A_DAY + 14 * A_DAY),
                     "reached_at": case((key % 7 == 0, as_of)),
                     "state": case((is_late, "open"), else_="final"),
