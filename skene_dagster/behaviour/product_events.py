@@ -20,6 +20,7 @@ from skene_dagster.errors import Place, QueryRejected, SettingsError
 from skene_dagster.loops.planning.usage import FeaturePlan, UsagePlan
 from skene_dagster.product import mapped_moments, sql_moments
 from skene_dagster.product.moments import ProductMoment
+from skene_dagster.product.named_users import naming
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.moments import day_of, name_of
@@ -47,12 +48,14 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
     """Describe the product's events.
 
     Raises:
-        SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
+        SettingsError: a feature's SQL needs TiDB, and this is the embedded database; or the events name users in no
+            way that can be compared exactly.
     """
     events = plan.events
     moments = [events.at, *([events.arrived] if events.arrived else [])]
-    rows = named(events.table, events.user, events.name, *(one.column for one in moments))
-    user = rows.c[events.user]
+    rows = named(events.table, events.user.column, events.name, *(one.column for one in moments))
+    naming_of = naming(connection, plan.users, events.table, events.user.column, events.user.is_)
+    of, user = naming_of.named(rows, rows.c[events.user.column])
     at = mapped_moments.of(connection, events.table, events.at, rows.c[events.at.column], "events.at")
     columns: list[ColumnElement[Any]] = [
         user.label("user_id"),
@@ -67,7 +70,7 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
         arrived = mapped_moments.of(connection, events.table, events.arrived, raw, "events.arrived")
         columns += [raw.label("raw_arrived"), arrived.moment.label("arrived")]
     columns += [_is_use(connection, feature, events.table).label(f"is_{feature.name}") for feature in plan.sql_features]
-    found = select(*columns).where(user.is_not(None)).subquery("e")
+    found = select(*columns).select_from(of).where(user.is_not(None)).subquery("e")
     return Source(
         events,
         found,
@@ -98,7 +101,7 @@ def _has_index(connection: Connection, events: Events) -> bool:
     about = inspect(connection)
     keys = [index["column_names"] for index in about.get_indexes(name, schema=schema)]
     keys.append(list(about.get_pk_constraint(name, schema=schema)["constrained_columns"]))
-    return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
+    return any(key and (key[0] or "").lower() == events.user.column.lower() for key in keys)
 
 
 def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> ColumnElement[int]:
