@@ -42,6 +42,17 @@ class Naming:
         assert on is not None, "such a column is refused"
         return rows.join(people, on), people.c[self.keyed.key]
 
+    def among(
+        self, few: FromClause, key: ColumnElement[Any], value: ColumnElement[Any]
+    ) -> tuple[FromClause, ColumnElement[bool]]:
+        """Return rows that have a key of a user, and the condition under which `value` names that user."""
+        if self.is_key:
+            return few, value == key
+        people = users_table(self.keyed, self.column).alias("named")
+        on = same(value, self.found, people.c[self.column], self.wanted, sqlite=self.sqlite)
+        assert on is not None, "such a column is refused"
+        return few.join(people, people.c[self.keyed.key] == key), on
+
 
 def naming(connection: Connection, keyed: Keyed, table: str, column: str, is_: str | None = None) -> Naming:
     """Find out how a column names users, or accounts.
