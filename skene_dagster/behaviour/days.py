@@ -122,14 +122,17 @@ def forget_ahead(connection: Connection, as_of: datetime | None) -> None:
 
 def count_touched(connection: Connection, events: Source, pairs: Table, span: Span, as_of: datetime) -> None:
     """Count the staged days of a range of users again, whole."""
-    rows = events.rows
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
-    on = (rows.c.user_id == pairs.c.user_id) & events.at.since(pairs.c.day)
+    # TiDB, 2026-11: it looks up no events of few users where those are joined with events in a table of its own.
+    events = events.as_written or events
+    rows = events.rows
+    few, on = events.naming.among(pairs, pairs.c.user_id, rows.c.user_id)
+    on &= events.at.since(pairs.c.day)
     on &= events.at.before(days_later(pairs.c.day, 1))
     if not events.at.is_exact:
         on &= rows.c.day == pairs.c.day
     # Without an index on the product's table it is better to read the events once.
-    both = FromFew(pairs, rows, on) if events.by_user else pairs.join(rows, on)
+    both = FromFew(few, rows, on) if events.by_user else few.join(rows, on)
     within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(events, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Subquery,
     case,
@@ -20,6 +21,7 @@ from skene_dagster.errors import Place, QueryRejected, SettingsError
 from skene_dagster.loops.planning.usage import FeaturePlan, UsagePlan
 from skene_dagster.product import mapped_moments, sql_moments
 from skene_dagster.product.moments import ProductMoment
+from skene_dagster.product.named_users import Naming, naming
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.moments import day_of, name_of
@@ -39,23 +41,28 @@ class Source:
     at: ProductMoment
     arrived: ProductMoment | None
     sql_features: tuple[FeaturePlan, ...]
+    naming: Naming
     by_user: bool
     """The events of a user are found by an index."""
+    as_written: "Source | None"
+    """The same events, `user_id` being what names their users; None: that is the key."""
 
 
 def source(connection: Connection, plan: UsagePlan) -> Source:
     """Describe the product's events.
 
     Raises:
-        SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
+        SettingsError: a feature's SQL needs TiDB, and this is the embedded database; or the events name users in no
+            way that can be compared exactly.
     """
     events = plan.events
     moments = [events.at, *([events.arrived] if events.arrived else [])]
-    rows = named(events.table, events.user, events.name, *(one.column for one in moments))
-    user = rows.c[events.user]
+    rows = named(events.table, events.user.column, events.name, *(one.column for one in moments))
+    how = naming(connection, plan.users, events.table, events.user.column, events.user.is_)
+    value = rows.c[events.user.column]
+    of, user = how.named(rows, value)
     at = mapped_moments.of(connection, events.table, events.at, rows.c[events.at.column], "events.at")
     columns: list[ColumnElement[Any]] = [
-        user.label("user_id"),
         at.raw.label("raw_at"),
         at.moment.label("at"),
         day_of(at.moment).label("day"),
@@ -67,15 +74,15 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
         arrived = mapped_moments.of(connection, events.table, events.arrived, raw, "events.arrived")
         columns += [raw.label("raw_arrived"), arrived.moment.label("arrived")]
     columns += [_is_use(connection, feature, events.table).label(f"is_{feature.name}") for feature in plan.sql_features]
-    found = select(*columns).where(user.is_not(None)).subquery("e")
-    return Source(
-        events,
-        found,
-        replace(at, raw=found.c.raw_at),
-        None if arrived is None else replace(arrived, raw=found.c.raw_arrived),
-        plan.sql_features,
-        _has_index(connection, events),
-    )
+    by_index = _has_index(connection, events)
+
+    def described(of: FromClause, user: ColumnElement[Any], as_written: Source | None) -> Source:
+        mine = select(user.label("user_id"), *columns).select_from(of).where(user.is_not(None)).subquery("e")
+        own_at = replace(at, raw=mine.c.raw_at)
+        own_arrived = None if arrived is None else replace(arrived, raw=mine.c.raw_arrived)
+        return Source(events, mine, own_at, own_arrived, plan.sql_features, how, by_index, as_written)
+
+    return described(of, user, None if how.is_key else described(rows, value, None))
 
 
 def own_names(plan: UsagePlan) -> list[str]:
@@ -98,7 +105,7 @@ def _has_index(connection: Connection, events: Events) -> bool:
     about = inspect(connection)
     keys = [index["column_names"] for index in about.get_indexes(name, schema=schema)]
     keys.append(list(about.get_pk_constraint(name, schema=schema)["constrained_columns"]))
-    return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
+    return any(key and (key[0] or "").lower() == events.user.column.lower() for key in keys)
 
 
 def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> ColumnElement[int]:

@@ -15,9 +15,9 @@ from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import mapped_moments
+from skene_dagster.product.named_users import naming
 from skene_dagster.settings import MomentColumn, Settings
 from skene_dagster.store import tables
-from skene_dagster.store.keys import same_as_users_key
 
 
 def check_events(connection: Connection, settings: Settings, settings_file: Document) -> Sequence[SkeneError]:
@@ -50,7 +50,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
         message = f"Table {events.table!r} is not in the database."
         return [SettingsError(message, advice=names(events.table, known), place=place, code=Code.NO_TABLE)]
     moments = {"at": events.at, **({"arrived": events.arrived} if events.arrived else {})}
-    named = {"key": events.key, "user": events.user, "name": events.name}
+    named = {"key": events.key, "user": events.user.column, "name": events.name}
     named |= {field: mapped.column for field, mapped in moments.items()}
     errors = [
         SettingsError(
@@ -64,7 +64,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
     ]
     if not errors:
         try:
-            same_as_users_key(connection, settings.users, events.table, events.user)
+            naming(connection, settings.users, events.table, events.user.column, events.user.is_)
         except SettingsError as bad:
             errors.append(
                 SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user"), code=bad.code)
@@ -136,7 +136,7 @@ def check_rows(
             )
             return
     try:
-        same_as_users_key(connection, mapped, trigger.table, trigger.user)
+        naming(connection, mapped, trigger.table, trigger.user, trigger.is_)
     except SettingsError as bad:
         place = plan.document.place((*path, whose))
         yield LoopInvalid(bad.message, advice=bad.advice, place=place, code=bad.code)

@@ -87,8 +87,11 @@ def _tables(proposal: Proposal) -> str:
         tests = [f"{one.sql}  -- {one.why}" for one in proposal.mailable]
         lines += ["  mailable: |", f"    {tests[0]}", *(f"    AND {test}" for test in tests[1:])]
     events = proposal.events
-    if events is not None and proposal.maps_events:
-        lines += ["", "events:", f"  table: {events.table.name}", f"  key: {events.key}", f"  user: {events.user.name}"]
+    if events is not None and proposal.named_by is not None:
+        user = events.user.name
+        if proposal.named_by != proposal.key:
+            user = f"{{column: {user}, is: {proposal.named_by}}}"
+        lines += ["", "events:", f"  table: {events.table.name}", f"  key: {events.key}", f"  user: {user}"]
         lines += [f"  name: {events.name.name}", f"  at: {_moments(events.at)}"]
         lines += [f"  arrived: {_moments(events.arrived)}"] if events.arrived is not None else []
     return "\n".join(lines) + "\n"

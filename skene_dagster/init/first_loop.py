@@ -92,10 +92,15 @@ def _by_a_column(when: When, created: When | None) -> str:
 
 
 def _by_rows(proposal: Proposal, activity: Activity, value: Callable[[When], str]) -> str:
-    key, user = _of("u", proposal.key), _of("a", activity.user)
-    if not _same_type(proposal, activity):
+    of_events = proposal.events is not None and activity.table == proposal.events.table.name
+    named = (proposal.named_by if of_events else None) or proposal.key
+    key, user = _of("u", named), _of("a", activity.user)
+    if of_events and proposal.events is not None and proposal.events.user.kind != _kind(proposal, named):
         # The number is cast, never the text: a text that is no number would fail, or be 0.
-        key = f"CAST({key} AS CHAR)"
+        if proposal.events.user.kind == "text":
+            key = f"CAST({key} AS CHAR)"
+        else:
+            user = f"CAST({user} AS CHAR)"
     rows = f"SELECT 1 FROM {quoted(activity.table)} a\n  WHERE {user} = {key}"
     rows += f" AND a.{activity.only}" if activity.only else ""
     lately = f"NOT EXISTS (\n  {rows} AND {_since(value(activity.when), activity.when)})"
@@ -104,14 +109,8 @@ def _by_rows(proposal: Proposal, activity: Activity, value: Callable[[When], str
     return f"EXISTS (\n  {rows} AND {_before(value(activity.when), activity.when)})\nAND {lately}"
 
 
-def _same_type(proposal: Proposal, activity: Activity) -> bool:
-    if proposal.events is not None and activity.table == proposal.events.table.name:
-        return proposal.events.user.kind == _kind(proposal)
-    return True
-
-
-def _kind(proposal: Proposal) -> str:
-    column = proposal.table.column(proposal.key)
+def _kind(proposal: Proposal, name: str) -> str:
+    column = proposal.table.column(name)
     return column.kind if column else "other"
 
 

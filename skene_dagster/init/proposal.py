@@ -10,6 +10,7 @@ from skene_dagster.init.choosing.activity import Activity, aloud, find_activity
 from skene_dagster.init.choosing.columns import When
 from skene_dagster.init.choosing.events import EventsTable, as_events, find_events
 from skene_dagster.init.choosing.mailable import Tested, tests
+from skene_dagster.init.choosing.named_users import named_by
 from skene_dagster.init.choosing.people import Doubt, Scored
 from skene_dagster.init.schema import Rows, Schema, Table
 from skene_dagster.init.words import prefix_of, references
@@ -50,8 +51,8 @@ class Proposal:
     mailable: tuple[Tested, ...] = ()
     activity: Activity | None = None
     events: EventsTable | None = None
-    maps_events: bool = False
-    """The events table can be read as it is: its user has the very type of the users key."""
+    named_by: str | None = None
+    """The column of the users table that has what the events name users by; None: `events` cannot say it."""
     aloud: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = field(default=())
 
@@ -74,6 +75,9 @@ def propose(schema: Schema, rows: Rows, asked: Asked) -> Proposal:
     if len(table.primary) != 1:
         raise _no_single_key(table)
     events, said = _events(schema, table, rows, asked)
+    named = named_by(events, table, rows) if events is not None else None
+    if events is not None and named is None:
+        said.append(_cannot_be_mapped(events, table))
     activity = _activity(schema, table, rows, asked, prefix)
     said += aloud(schema, table, activity, prefix)
     if activity is not None and activity.is_sign_in and events is not None and asked.activity is None:
@@ -100,7 +104,7 @@ def propose(schema: Schema, rows: Rows, asked: Asked) -> Proposal:
         mailable=tuple(one for one in mailable if isinstance(one, Tested)),
         activity=activity,
         events=events,
-        maps_events=events is not None and _same_type(events, table),
+        named_by=named,
         aloud=(*said, *(one for one in mailable if isinstance(one, str)), *_unread(table, rows, prefix)),
         doubts=tuple(doubts),
     )
@@ -204,15 +208,15 @@ def _events(schema: Schema, users: Table, rows: Rows, asked: Asked) -> tuple[Eve
             f"would count as users. It looks like an audit of rows. If it is what users do: --events {name}"
         )
         return None, [said]
-    if _same_type(best, users):
-        return best, []
-    return best, [
-        (
-            f"{best.table.name} looks like events, but {best.user.name} ({best.user.declared}) is not of the type of "
-            f"{users.name}.{users.primary[0]} ({_declared(users, users.primary[0])}), as `events` in skene.yaml needs. "
-            "Levels, features and milestones need that; the first loop reads the table in its own SQL."
-        )
-    ]
+    return best, []
+
+
+def _cannot_be_mapped(events: EventsTable, users: Table) -> str:
+    return (
+        f"{events.table.name} looks like events, but {events.user.name} ({events.user.declared}) cannot be compared "
+        f"exactly with {users.name}.{users.primary[0]} ({_declared(users, users.primary[0])}), nor with another unique "
+        "column of it. Levels, features and milestones need that; the first loop reads the table in its own SQL."
+    )
 
 
 def _unread(table: Table, rows: Rows, prefix: str) -> Iterator[str]:
@@ -224,10 +228,6 @@ def _unread(table: Table, rows: Rows, prefix: str) -> Iterator[str]:
                 f"{table.name}.{column.name} holds numbers, and nothing says what they count. If it is seconds or "
                 f"milliseconds since 1970, it can be used for {use}: see docs/settings.md."
             )
-
-
-def _same_type(events: EventsTable, users: Table) -> bool:
-    return events.user.declared.lower() == _declared(users, users.primary[0]).lower()
 
 
 def _declared(table: Table, column: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from skene_dagster.settings import MomentColumn
+from skene_dagster.settings import Events, MomentColumn
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,14 @@ class Rows:
     name: tuple[str, str] | None
     """A column and its value: only the events of one name."""
     of_accounts: bool = False
+    is_: str | None = None
+    """The column of the users table that has the same value as `user`; None: the key."""
+
+    @staticmethod
+    def of_events(events: Events, name: str) -> "Rows":
+        """Return the events of a name."""
+        at, user = events.arrived or events.at, events.user
+        return Rows(events.table, events.key, user.column, at, changes=False, name=(events.name, name), is_=user.is_)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,17 @@ from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic, TopicSender
-from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Level, Levels, Milestone, TidbUsage
+from skene_dagster.settings.usage import (
+    OWN_EVENTS,
+    Events,
+    EventUser,
+    Example,
+    Feature,
+    Level,
+    Levels,
+    Milestone,
+    TidbUsage,
+)
 from skene_dagster.settings.utm import Utm
 from skene_dagster.yaml_document import parse_yaml
 
@@ -40,6 +50,7 @@ __all__ = [
     "Cap",
     "ClockTime",
     "Environment",
+    "EventUser",
     "Events",
     "Example",
     "Feature",

@@ -38,6 +38,26 @@ Address = Annotated[str, AfterValidator(_an_address)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 
 
+class EventUser(Spec):
+    """The column of the events table that names the user, and what of the user it holds."""
+
+    column: Identifier
+    """The column's name."""
+    is_: Identifier | None = Field(alias="is", default=None)
+    """The column of the users table that has the same value, which is unique; leave it out for the users key."""
+
+    def __repr__(self) -> str:
+        # What is rolled up is counted again when this changes: a name alone is what it was before there was `is`.
+        return repr(self.column) if self.is_ is None else f"{self.column!r} is {self.is_!r}"
+
+
+def _named(value: object) -> object:
+    return value if isinstance(value, dict | EventUser) else {"column": value}
+
+
+NamedUser = Annotated[EventUser, BeforeValidator(_named, json_schema_input_type=Identifier | EventUser)]
+
+
 class Events(Spec):
     """The product's own table of usage events, one row per event. Read where it is; nothing is copied."""
 
@@ -45,8 +65,8 @@ class Events(Spec):
     """The table with one row per event, optionally `schema.table`."""
     key: Identifier = "id"
     """The column that identifies an event: unique, and never changed."""
-    user: Identifier = "user_id"
-    """The column with the users key; of exactly that key's type."""
+    user: NamedUser = EventUser(column="user_id")
+    """The column that names the user: by the users key, as number or text, or with `is` by another unique column."""
     name: Identifier = "name"
     """The column with the event's name."""
     at: Moments = MomentColumn(column="created_at")
@@ -60,7 +80,7 @@ class Events(Spec):
 OWN_EVENTS = Events(
     table="skene_events",
     key="event_id",
-    user="user_id",
+    user=EventUser(column="user_id"),
     name="name",
     at=MomentColumn(column="occurred_at"),
     arrived=MomentColumn(column="received_at"),

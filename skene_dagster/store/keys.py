@@ -19,6 +19,7 @@ from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.names import parts
 from skene_dagster.store.tables import account_members, segment_members
 
+_TEXT = re.compile(r"(tiny|medium|long)?text\b|(var)?char\b")
 _USABLE = re.compile(r"(tiny|small|medium|big)?int\b|char\b|varchar\b|binary\b|varbinary\b")
 
 
@@ -170,11 +171,11 @@ def type_of(connection: Connection, table: str, name: str) -> Key | None:
     return next((column.key for column in _columns(connection, table) if column.name == name), None)
 
 
-def same_as_users_key(connection: Connection, users: Keyed, table: str, column: str) -> None:
-    """Make sure that one of the product's columns has exactly the type of the users key, or of the accounts key.
+def key_in(connection: Connection, table: str, column: str) -> Key:
+    """Read the type of one of the product's columns that names users or accounts.
 
     Raises:
-        SettingsError: the table or the column is missing, or has another type.
+        SettingsError: the table or the column is missing.
     """
     columns = _columns(connection, table)
     if not columns:
@@ -183,22 +184,31 @@ def same_as_users_key(connection: Connection, users: Keyed, table: str, column: 
     if found is None:
         names = ", ".join(known.name for known in columns)
         raise SettingsError(f"Table {table!r} has no column {column!r}.", advice=f"There is: {names}.")
-    key, part = key_of(connection, users), part_of(users)
-    same = _affinity(found.declared) == _affinity(key.sql) if is_sqlite(connection) else found.key == key
+    return found.key
+
+
+def same_as_users_key(connection: Connection, users: Keyed, table: str, column: str) -> None:
+    """Make sure that one of the product's columns has exactly the type of the users key, or of the accounts key.
+
+    Raises:
+        SettingsError: the table or the column is missing, or has another type.
+    """
+    found, key, part = key_in(connection, table, column), key_of(connection, users), part_of(users)
+    same = affinity(found.sql) == affinity(key.sql) if is_sqlite(connection) else found == key
     if not same:
         raise SettingsError(
-            f"{table}.{column} is {found.key.sql}, but the {part} key {users.table}.{users.key} is {key.sql}: the "
+            f"{table}.{column} is {found.sql}, but the {part} key {users.table}.{users.key} is {key.sql}: the "
             f"database would mistake some {part} for others.",
             advice=f"Give {table}.{column} the type and collation of the {part} key, or create a view that does.",
         )
 
 
-def _affinity(declared: str) -> str:
+def affinity(declared: str) -> str:
     """Return SQLite's affinity for a declared type; columns of the same affinity compare as they are."""
     declared = declared.upper()
-    for affinity, words in {"INTEGER": ("INT",), "TEXT": ("CHAR", "CLOB", "TEXT"), "BLOB": ("BLOB",)}.items():
+    for kind, words in {"INTEGER": ("INT",), "TEXT": ("CHAR", "CLOB", "TEXT"), "BLOB": ("BLOB",)}.items():
         if any(word in declared for word in words):
-            return affinity
+            return kind
     return "NUMERIC" if declared else "BLOB"
 
 
@@ -225,8 +235,8 @@ def _server_columns(connection: Connection, table: str) -> list[_Found]:
     )
     found = []
     for row in rows:
-        # TiDB, 2026-11: binary columns have the character set `binary`; it is in their type already.
-        text_like = row.charset is not None and "char" in row.declared.lower()
+        # TiDB, 2026-11: binary columns have the character set `binary`, and JSON utf8mb4.
+        text_like = row.charset is not None and _TEXT.match(row.declared.lower()) is not None
         collation = f" CHARACTER SET {row.charset} COLLATE {row.collation}" if text_like else ""
         key = Key(row.declared + collation, is_integer="int" in row.declared.lower())
         found.append(_Found(row.name, key, row.declared, is_primary=row.part_of == "PRI"))

@@ -11,7 +11,7 @@ from skene_dagster.documents import Spec, models_in
 from skene_dagster.durations import duration_text
 from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
-from skene_dagster.settings import Example, Goal, MomentColumn
+from skene_dagster.settings import EventUser, Example, Goal, MomentColumn
 
 NONE_IN_WORDS = frozenset({"\u2013", "ours", "see there", "see below", "none", "see their rows"})
 """What a table may say of a field without a default that can be written."""
@@ -31,7 +31,7 @@ def default_of(field: FieldInfo) -> str | None:
         return f"`{default:%H:%M}`"
     if isinstance(default, timedelta):
         return f"`{duration_text(default)}`"
-    if isinstance(default, MomentColumn):
+    if isinstance(default, MomentColumn | EventUser):
         return f"`{default.column}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
@@ -77,7 +77,7 @@ def settings_fields(of: type[BaseModel], before: str = "") -> Iterator[tuple[str
     for name, field in of.model_fields.items():
         path = before + name_of(name)
         # The same wherever they stand: each is described once.
-        inside = [part for part in models_in(field.annotation) if part not in (Example, Goal, MomentColumn)]
+        inside = [part for part in models_in(field.annotation) if part not in (Example, Goal, MomentColumn, EventUser)]
         is_a_part = isinstance(field.annotation, type) and bool(inside)
         if not is_a_part:
             yield path, field, said[name]

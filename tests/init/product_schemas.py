@@ -116,7 +116,6 @@ EXPECTED: dict[str, Expected] = {
         created="date_joined",
         mailable=["is_active = 1"],
         events="analytics_event: distinct_id, event, occurred_at",
-        aloud="distinct_id (VARCHAR(64)) is not of the type of auth_user.id",
     ),
     "unix_times": Expected(
         "user",

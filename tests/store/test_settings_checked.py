@@ -24,10 +24,10 @@ def database(engine: Engine) -> Engine:
             ),
             (
                 "CREATE TABLE clicks (id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT, code VARCHAR(20), "
-                "name VARCHAR(99), at DATETIME, number BIGINT, size BIGINT)"
+                "name VARCHAR(99), at DATETIME, number BIGINT, size BIGINT, share DOUBLE)"
             ),
             "INSERT INTO users VALUES (1, 'u@example.com', 'U', '2026-01-01 00:00:00', 1767225600, 1)",
-            "INSERT INTO clicks VALUES (1, 1, 'x', 'y', '2026-01-01 00:00:00', 1767225600, 5)",
+            "INSERT INTO clicks VALUES (1, 1, 'x', 'y', '2026-01-01 00:00:00', 1767225600, 5, 0.5)",
         ):
             connection.execute(text(sql))
     return engine
@@ -162,9 +162,20 @@ FEATURE = "\nfeatures: {{big: {{title: Big, sql: {}}}}}"
             id="no such columns",
         ),
         pytest.param(
-            "events: {table: clicks, at: at, name: name, user: code}",
-            [("events.user", "clicks.code is varchar(20)")],
-            id="users of another type",
+            "events: {table: clicks, at: at, name: name, user: share}",
+            [("events.user", "clicks.share is double")],
+            id="users of a type that nothing is exact in",
+        ),
+        pytest.param("events: {table: clicks, at: at, name: name, user: code}", [], id="users as texts"),
+        pytest.param(
+            "events: {table: clicks, at: at, name: name, user: {column: code, is: Name}}",
+            [("events.user", "users.Name is not unique by any index: a row of clicks might name several users.")],
+            id="users by a column that is not unique",
+        ),
+        pytest.param(
+            "events: {table: clicks, at: at, name: name, user: {column: code, is: nick}}",
+            [("events.user", "Table 'users' has no column 'nick'.")],
+            id="users by a column that is not there",
         ),
         pytest.param(
             "events: {table: clicks, at: number, name: name, user: user_id}",

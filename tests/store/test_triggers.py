@@ -23,7 +23,7 @@ from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.loops.triggers import After, Rows
 from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.segments.triggers import finding, trigger_rows, trigger_windows
-from skene_dagster.settings import MomentColumn, Retention
+from skene_dagster.settings import Events, MomentColumn, Retention
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import triggered as table
 
@@ -184,6 +184,24 @@ def test_the_recipient_is_whom_the_condition_selects_and_its_columns_are_the_ema
     ((_, (message,)),) = shop.world.provider.tried
     assert message.to == "u2@example.com"
     assert shop.found() == [(2, "1")]
+
+
+@pytest.mark.parametrize("user", ["who", {"column": "who", "is": "tracking_id"}], ids=["the key", "another column"])
+def test_an_event_that_names_its_user_by_a_text_triggers_for_that_user_alone(shop: Shop, user: object) -> None:
+    shop.do("ALTER TABLE users ADD COLUMN tracking_id VARCHAR(40)")
+    shop.do("CREATE UNIQUE INDEX users_tracking ON users (tracking_id)")
+    shop.do("UPDATE users SET tracking_id = '2' WHERE id = 1")
+    shop.do("CREATE TABLE told (id BIGINT PRIMARY KEY, who VARCHAR(40), name VARCHAR(40), created_at DATETIME)")
+    events = Events.model_validate({"table": "told", "user": user})
+    shop.world.settings = replace(shop.world.settings, events=events)
+    started(shop, EVENTS.replace("dormant = true", "id > 0"))
+    for number, who in enumerate(("2", "02", "2x", " 2", "")):
+        now = shop.world.now.replace(microsecond=0)
+        shop.do("INSERT INTO told VALUES (:id, :who, 'exported', :at)", id=number, who=who, at=now)
+
+    shop.tick()
+
+    assert shop.found() == [(2 if user == "who" else 1, "0")]
 
 
 def test_a_row_waits_for_its_condition_as_long_as_the_timeout_says(shop: Shop) -> None:

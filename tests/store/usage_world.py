@@ -105,6 +105,8 @@ class World:
 
     engine: Engine
     key_type: str = "BIGINT"
+    named_type: str = ""
+    """The type of the column by which the actions name their users; that of the key, if empty."""
     events: Events = ACTIONS
     features: Mapping[str, Feature] = field(default_factory=lambda: dict(FEATURES))
     milestones: Mapping[str, Milestone] = field(default_factory=lambda: dict(MILESTONES))
@@ -116,9 +118,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.sql(f"CREATE TABLE users (id {self.key_type} NOT NULL PRIMARY KEY, created_at DATETIME)")
+        named_type = self.named_type or self.key_type
         moment = "DATETIME" if is_sqlite(self.engine) else "DATETIME(6)"
         self.sql(
-            f"CREATE TABLE actions (id BIGINT NOT NULL PRIMARY KEY, user_id {self.key_type} NULL, name VARCHAR(200), "
+            f"CREATE TABLE actions (id BIGINT NOT NULL PRIMARY KEY, user_id {named_type} NULL, name VARCHAR(200), "
             f"done_at {moment} NULL, written_at {moment} NOT NULL, size BIGINT)"
         )
         self.sql("CREATE INDEX actions_user ON actions (user_id, done_at)")

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from skene_dagster.store.keys import Key, _affinity
+from skene_dagster.store.keys import Key, affinity
 from skene_dagster.store.names import named, parts
 from skene_dagster.store.server.capabilities import Capabilities, _read
 
@@ -48,7 +48,7 @@ def test_a_value_of_a_result_is_brought_to_the_keys_type(key: Key, value: object
 
 
 @pytest.mark.parametrize(
-    ("declared", "affinity"),
+    ("declared", "kind"),
     [
         # https://sqlite.org/datatype3.html, 3.1: in this order.
         ("bigint", "INTEGER"),
@@ -61,8 +61,8 @@ def test_a_value_of_a_result_is_brought_to_the_keys_type(key: Key, value: object
         ("decimal(10)", "NUMERIC"),
     ],
 )
-def test_columns_of_one_affinity_compare_as_they_are(declared: str, affinity: str) -> None:
-    assert _affinity(declared) == affinity
+def test_columns_of_one_affinity_compare_as_they_are(declared: str, kind: str) -> None:
+    assert affinity(declared) == kind
 
 
 @pytest.mark.parametrize(

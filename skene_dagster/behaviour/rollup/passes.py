@@ -110,7 +110,6 @@ def all_of_them(
     def look(connection: Connection) -> _Work:
         leases.keep(connection, mine, clock())
         key = keys.common_key(connection, users)
-        keys.same_as_users_key(connection, users, plan.events.table, plan.events.user)
         changes = config.changes(connection, plan.digests)
         leases.doubt_the_watermark(connection, mine.name, clock())
         row = leases.state(connection, mine.name, mine.kind)

@@ -94,7 +94,8 @@ def _facts(proposal: Proposal) -> dict[str, str]:
     }
     if proposal.events is not None:
         events = proposal.events
-        named = f"user: {events.user.name}, name: {events.name.name}, at: {_when(events.at)}"
+        of = f" is {proposal.named_by}" if proposal.named_by not in {None, proposal.key} else ""
+        named = f"user: {events.user.name}{of}, name: {events.name.name}, at: {_when(events.at)}"
         facts["Events"] = f"{events.table.name} ({events.points} points; {named})"
     return facts
 

@@ -36,9 +36,7 @@ def plan_trigger(
         case model.DatabaseTrigger():
             return _rows(trigger, path, settings, faults, per_account=per_account)
         case model.EventTrigger():
-            events = settings.events
-            at = events.arrived or events.at
-            return Rows(events.table, events.key, events.user, at, changes=False, name=(events.name, trigger.name))
+            return Rows.of_events(settings.events, trigger.name)
         case model.AfterTrigger():
             known = [step.name for step in earlier if step.name]
             if trigger.step not in known:

@@ -10,7 +10,7 @@ from skene_dagster.errors import DocumentError, QueryRejected, SettingsError
 from skene_dagster.loops import tidb_features
 from skene_dagster.loops.dialect import read_expression
 from skene_dagster.loops.plan import Expression
-from skene_dagster.settings import FILE, OWN_EVENTS, Events, Feature, Levels, Milestone, Settings
+from skene_dagster.settings import FILE, OWN_EVENTS, Events, Feature, Levels, Milestone, Settings, Users
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class UsagePlan:
     """Everything that a rollup computes."""
 
     events: Events
+    users: Users
+    """Whom the events are of."""
     features: tuple[FeaturePlan, ...]
     levels: Levels
     milestones: tuple[MilestonePlan, ...]
@@ -90,6 +92,7 @@ def plan_usage(settings: Settings, document: Document | None = None) -> UsagePla
         raise together(faults)
     return UsagePlan(
         settings.events,
+        settings.users,
         tuple(features[name] for name in sorted(features)),
         settings.levels,
         tuple(_milestone(name, settings.milestones[name], features) for name in sorted(settings.milestones)),

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    FromClause,
     Row,
     Select,
     Subquery,
@@ -31,6 +32,7 @@ from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
 from skene_dagster.loops.planning.accounts import accounts_of, selected_from
 from skene_dagster.loops.triggers import Rows
 from skene_dagster.product import attributes
+from skene_dagster.product.named_users import Naming, naming
 from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.evaluation import in_time
@@ -69,7 +71,7 @@ def refresh(
         SegmentOvertaken: a refresh for a newer as_of was there first.
         SegmentTimeout: it took longer than the condition's timeout; nothing was written.
         QueryRejected: the condition needs TiDB.
-        SettingsError: the rows name their users in another type than the users key has.
+        SettingsError: the rows name their users in a type that cannot be compared with the users key.
         StoreError: the database refused.
     """
     segment = segment_name(plan.name, step.ledger_name)
@@ -187,7 +189,7 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     if by_row:
         query = select().select_from(answer).join(trigger, trigger.c[ROW_KEY] == answer.c[ROW_KEY])
     else:
-        query = _of_whom_they_are(trigger, step, settings, answer)
+        query = _of_whom_they_are(connection, trigger, step, settings, answer)
     mapped = selected_from(step, settings)
     there = users_table(mapped)
     names = step.email.row_columns if step.email else ()
@@ -206,9 +208,15 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     )
 
 
-def _of_whom_they_are(rows: CTE, step: StepPlan, settings: Settings, answer: Subquery) -> Select[Any]:
+def _of_whom_they_are(
+    connection: Connection, rows: CTE, step: StepPlan, settings: Settings, answer: Subquery
+) -> Select[Any]:
     """Join rows that triggered with those whom the condition selects: as a row names them, or its user's account."""
-    named, query = rows.c[trigger_windows.ROW_USER], select().select_from(rows)
+    of: FromClause = rows
+    named: ColumnElement[Any] = rows.c[trigger_windows.ROW_USER]
+    if isinstance(step.trigger, Rows):
+        of, named = _naming(connection, step.trigger, settings).named(of, named)
+    query = select().select_from(of)
     if not (step.per_account and isinstance(step.trigger, Rows)) or step.trigger.of_accounts:
         return query.join(answer, answer.c[0] == named)
     account = accounts_of(settings).user_column
@@ -216,12 +224,14 @@ def _of_whom_they_are(rows: CTE, step: StepPlan, settings: Settings, answer: Sub
     return query.join(people, people.c[settings.users.key] == named).join(answer, answer.c[0] == people.c[account])
 
 
+def _naming(connection: Connection, trigger: Rows, settings: Settings) -> Naming:
+    keyed = accounts_of(settings) if trigger.of_accounts else settings.users
+    return naming(connection, keyed, trigger.table, trigger.user, trigger.is_)
+
+
 def _refuse_other_keys(connection: Connection, trigger: Rows, step: StepPlan, settings: Settings) -> None:
-    if trigger.of_accounts:
-        same_as_users_key(connection, accounts_of(settings), trigger.table, trigger.user)
-        return
-    same_as_users_key(connection, settings.users, trigger.table, trigger.user)
-    if step.per_account:
+    _naming(connection, trigger, settings)
+    if step.per_account and not trigger.of_accounts:
         accounts = accounts_of(settings)
         same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
 

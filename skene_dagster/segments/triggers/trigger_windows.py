@@ -121,8 +121,7 @@ def newest(connection: Connection, trigger: Rows, after: datetime, now: datetime
 
 def of_calls(calls: Calls, events: Events) -> Rows:
     """Say where the product's calls at an endpoint are found: among its events, by their names."""
-    at = events.arrived or events.at
-    return Rows(events.table, events.key, events.user, at, changes=False, name=(events.name, calls.pattern))
+    return Rows.of_events(events, calls.pattern)
 
 
 def is_due(connection: Connection, plan: LoopPlan, trigger: After, mode: str, within: Window) -> bool:
