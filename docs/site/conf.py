@@ -24,7 +24,7 @@ NAVIGATION = {
         "docs/outcomes",
     ),
     "Run them": ("docs/deploy", "docs/operate", "docs/tidb", "docs/sending", "docs/feedback", "docs/alerts"),
-    "Look up": ("docs/cli", "docs/settings", "docs/dagster", "docs/tables", "docs/frames"),
+    "Look up": ("docs/cli", "docs/errors", "docs/settings", "docs/dagster", "docs/tables", "docs/frames"),
     "The project": ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "benchmarks/README", "data/README"),
 }
 """Every page, by the part of the navigation that it is in; the first page is README.md."""

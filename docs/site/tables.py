@@ -21,9 +21,9 @@ SOURCES = CLONE / "skene_dagster" / "store" / "tables"
 HEAD = """# Tables
 
 The `skene_*` tables, as a server has them. They are yours to read; write them through the commands alone. Moments are
-UTC. What one row is, and which code writes it, is in [Architecture](../ARCHITECTURE.md#tables); how long rows are
-kept, in [Settings](settings.md#retention). A column `user_id` has the type of your users key, `account_id` that of
-your accounts key: compare them with nothing else. `loop` is a reserved word: write it in backquotes.
+UTC. What one row is, and which code writes it, is in [Architecture](../ARCHITECTURE.md#tables); how long rows are kept,
+in [Settings](settings.md#retention). A column `user_id` has the type of your users key, `account_id` that of your
+accounts key: compare them with nothing else. `loop` is a reserved word: write it in backquotes.
 
 This page is written by `python docs/site/tables.py`, from the code.
 """
