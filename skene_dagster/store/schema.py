@@ -47,6 +47,7 @@ RELEASES = (
     "0025",
     "0026",
     "0029",
+    "0032",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 
