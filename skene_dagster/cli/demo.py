@@ -14,6 +14,7 @@ from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.demo import days, product, story
 from skene_dagster.demo.days import Day, World
+from skene_dagster.demo.example_project import is_free, write_example
 from skene_dagster.demo.instance import open_instance
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.demo.story import Story
@@ -51,12 +52,18 @@ _COLUMNS = {
 def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     """Run the six example loops on a small simulated product, day by day, through Dagster.
 
-    Creates the product's database (.skene/skene.db), and writes the emails to a folder; nothing leaves this machine.
-    Running it again starts over. A database that the demo did not create is never touched.
+    In an empty folder it first writes the example project. Creates the product's database (.skene/skene.db), and
+    writes the emails to a folder; nothing leaves this machine. Running it again starts over.
+    A database that the demo did not create is never touched.
     """
     screen = open_screen()
     settings = load(root)
     file = _own_database(settings)
+    if is_free(root):
+        write_example(root)
+        screen.paragraph("The example project is written here: skene.yaml, loops/, templates/.")
+        screen.line()
+        settings = load(root)
     project = load_project(settings)
     plans = _loops(project)
     moments = days.ticks(datetime.now(timezone.utc).replace(tzinfo=None), how_long)
@@ -107,7 +114,7 @@ def _loops(project: Project) -> list[LoopPlan]:
     if missing:
         raise LoopError(
             f"The project lacks loops that the demo runs: {', '.join(missing)}.",
-            advice="Run it in a fresh copy of the project.",
+            advice="Run it in an empty folder, where it writes the example project.",
         )
     return days.in_order(found)
 
