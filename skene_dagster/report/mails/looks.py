@@ -138,7 +138,7 @@ def _rows(connection: Connection, of: Keyed, names: Sequence[str]) -> Rows:
     if not names:
         return []
     table = users_table(of, *names)
-    query = select(*(table.c[name] for name in dict.fromkeys(names))).limit(SEEN)
+    query = select(*(table.c[name] for name in dict.fromkeys(names))).order_by(table.c[of.key]).limit(SEEN)
     try:
         return [dict(row) for row in connection.execute(query).mappings()]
     except DBAPIError as refused:
@@ -156,5 +156,6 @@ def _kept(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str) -> 
     table = about.triggered if step.by_row else about.members
     mine = [table.c.segment == segment_name(plan.name, step.ledger_name)]
     mine += [table.c.mode == mode] if step.by_row else []
-    kept = connection.execute(select(table.c.attributes).where(*mine).limit(SEEN)).scalars()
+    first = select(table.c.attributes).where(*mine).order_by(table.c.user_id).limit(SEEN)
+    kept = connection.execute(first).scalars()
     return [attributes.read(text, names) for text in kept]
