@@ -168,11 +168,12 @@ def sink(per_second: int) -> Iterator[str]:
 
 
 def _one(settings: Settings, plan: LoopPlan) -> Message:
-    email = plan.steps[0].action
+    email = plan.steps[0].email
+    assert email is not None
     return Templates(settings.templates, settings.root).render(
-        email,  # type: ignore[arg-type]  # the loop above sends an email
+        email,
         user={"id": 1, "email": "u1@example.com", "name": "User 1", "city": "Berlin"},
-        row={}, letterhead=Letterhead.of(settings, "product"), send_id="0" * 32, to="u1@example.com",
+        row={}, letterhead=Letterhead.of(settings, email), send_id="0" * 32, to="u1@example.com",
         loop="retention", step="main",
     )  # fmt: skip
 

@@ -64,6 +64,7 @@ def all_wait_for_repeat(connection: Connection, plan: LoopPlan) -> None:
         literal("repeat"),
         null(),
         *(literal(moment, Moment) for moment in (FIRST, FIRST, NEVER)),
+        null(),
     )
     connection.execute(insert(deferred).from_select(list(deferred.c), members))
 

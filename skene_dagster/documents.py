@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from skene_dagster.codes import Code
 from skene_dagster.errors import DocumentError, DocumentErrors, Place
 from skene_dagster.text_lines import TextLines
 
@@ -25,6 +26,8 @@ class Document:
     lines: Mapping[Path_, int] = field(default_factory=dict)
     texts: Mapping[Path_, TextLines] = field(default_factory=dict)
     """The lines of each text; it may begin below its name."""
+    columns: Mapping[Path_, int] = field(default_factory=dict)
+    """Where in its line each value begins, or its name, from 1; empty where its language does not tell."""
 
     def place(self, path: Path_, *, part: str | None = None) -> Place:
         """Return the place of `path`: the line of its nearest known ancestor, in the spelling of the file."""
@@ -32,7 +35,8 @@ class Document:
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        return Place(self.file, self.lines.get(known), part if part is not None else in_words(path))
+        said = part if part is not None else in_words(path)
+        return Place(self.file, self.lines.get(known), said, self.columns.get(known))
 
     def text_lines(self, path: Path_) -> TextLines | None:
         """Find the lines of the text at `path`."""
@@ -125,7 +129,7 @@ def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError
     if more:
         last = found[:_MOST_ERRORS][-1]
         place = Place(last.place.file) if last.place else None
-        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} more errors.", place=place)]
+        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} more errors.", place=place, code=Code.MORE)]
     first, *others = found
     return DocumentErrors(found) if others else first
 
@@ -190,48 +194,42 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
     subject = in_words(path[-2:]) if path and isinstance(path[-1], int) else name
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     place = document.place(path)
+
+    def said(code: Code, message: str, advice: str = "") -> DocumentError:
+        return error(message, advice=advice, place=place, code=code)
+
     if kind == "extra_forbidden":
         return _unknown_field(document, error, path, owners)
     if kind == "missing":
         name = _spelling(document, owners, name)
         place = document.place(path, part=in_words((*path[:-1], name)))
-        return error(f"{name!r} is missing.", advice="Add it.", place=place)
+        return said(Code.MISSING_FIELD, f"{name!r} is missing.", "Add it.")
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
         article = "an" if name[0] in "aeiou" else "a"
-        return error(f"{shown(value)} is not {article} {name}.", advice=one_of(value, choices), place=place)
+        return said(Code.NOT_A_CHOICE, f"{shown(value)} is not {article} {name}.", one_of(value, choices))
     if kind == "union_tag_invalid":
-        place = document.place((*path, "type"), part=in_words(path))
-        return error(
-            f"{shown(value.get('type'))} is not a type of {name}.",
-            advice=one_of(value.get("type"), _tags(inside)),
-            place=place,
-        )
+        place, given = document.place((*path, "type"), part=in_words(path)), value.get("type")
+        return said(Code.NOT_A_CHOICE, f"{shown(given)} is not a type of {name}.", one_of(given, _tags(inside)))
     if kind == "union_tag_not_found":
-        return error(f"{name!r} needs a 'type'.", advice=f"Use one of: {', '.join(_tags(inside))}.", place=place)
+        return said(Code.NOT_A_CHOICE, f"{name!r} needs a 'type'.", f"Use one of: {', '.join(_tags(inside))}.")
     if kind == "value_error":
-        return error(f"{context['error']}.", place=place)
+        return said(Code.BAD_VALUE, f"{context['error']}.")
     if kind == "string_too_long":
-        return error(f"{name!r} is longer than {context['max_length']} characters.", place=place)
+        return said(Code.OUT_OF_BOUNDS, f"{name!r} is longer than {context['max_length']} characters.")
     if kind == "string_pattern_mismatch":
-        return error(
-            f"{shown(value)} is not a short name.",
-            advice="Write lower-case letters, digits and underscores, a letter first: bulk_export.",
-            place=place,
-        )
+        advice = "Write lower-case letters, digits and underscores, a letter first: bulk_export."
+        return said(Code.BAD_VALUE, f"{shown(value)} is not a short name.", advice)
     if kind in {"too_short", "string_too_short"}:
-        return error(f"{name!r} is empty.", place=place)
+        return said(Code.OUT_OF_BOUNDS, f"{name!r} is empty.")
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return error(f"{subject} must be {words} {context[bound]}, not {shown(value)}.", place=place)
+        return said(Code.OUT_OF_BOUNDS, f"{subject} must be {words} {context[bound]}, not {shown(value)}.")
     if kind not in _KINDS:
-        return error(f"{subject} cannot be {shown(value)}: {item['msg']}.", place=place)
+        return said(Code.BAD_VALUE, f"{subject} cannot be {shown(value)}: {item['msg']}.")
     quotes = kind == "string_type" and isinstance(value, int | float)
-    return error(
-        f"{subject} takes {_KINDS[kind]}, not {shown(value)}.",
-        advice="Put it in quotes." if quotes else "",
-        place=place,
-    )
+    message = f"{subject} takes {_KINDS[kind]}, not {shown(value)}."
+    return said(Code.WRONG_KIND, message, "Put it in quotes." if quotes else "")
 
 
 def _unknown_field(
@@ -242,13 +240,15 @@ def _unknown_field(
     for pair in fields:
         # Pydantic calls the second spelling of one field an unknown field.
         if name in pair:
-            return error(
-                f"{pair[1]!r} and {pair[0]!r} are two spellings of the same field.",
-                advice="Keep one.",
-                place=document.place(path),
-            )
+            message, place = f"{pair[1]!r} and {pair[0]!r} are two spellings of the same field.", document.place(path)
+            return error(message, advice="Keep one.", place=place, code=Code.UNKNOWN_FIELD)
     known = [_spelling(document, owners, alias) for _, alias in fields]
-    return error(f"{shown(name)} is not a field here.", advice=one_of(name, known), place=document.place(path))
+    return error(
+        f"{shown(name)} is not a field here.",
+        advice=one_of(name, known),
+        place=document.place(path),
+        code=Code.UNKNOWN_FIELD,
+    )
 
 
 def _spelling(document: Document, owners: tuple[type[BaseModel], ...], alias: str) -> str:

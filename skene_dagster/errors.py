@@ -40,8 +40,10 @@ SkeneError
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from skene_dagster.codes import Code
 
 _LONGEST_WORD = 100
 _LONGEST = 1000
@@ -54,22 +56,36 @@ class Place:
     file: str
     line: int | None = None
     part: str = ""
+    column: int | None = field(default=None, compare=False)
+    """Of the line, from 1; None where it is not known."""
 
     def __str__(self) -> str:
         line = f":{self.line}" if self.line is not None else ""
         return f"{self.file}{line}" + (f"  {self.part}" if self.part else "")
 
 
+@dataclass(frozen=True)
+class Notice:
+    """Something about a file that is no error, and may surprise."""
+
+    place: Place
+    says: str
+    code: Code
+
+
 class SkeneError(Exception):
     """The root: `message` says what is wrong, `advice` what to do, `place` where (if it has a place)."""
 
     retryable: ClassVar[bool] = False
+    usual: ClassVar[Code] = Code.DATABASE
+    """The code of those that have none of their own."""
 
-    def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
+    def __init__(self, message: str, *, advice: str = "", place: Place | None = None, code: Code | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
         self.place = place
+        self.code = code or self.usual
 
     def __str__(self) -> str:
         text = f"{self.message} {self.advice}".strip()
@@ -81,8 +97,10 @@ class SkeneError(Exception):
 class DocumentError(SkeneError):
     """A file of the author's is wrong. What its message quotes from the file is shortened for people."""
 
-    def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
-        super().__init__(_cut(message), advice=_cut(advice), place=place)
+    usual: ClassVar[Code] = Code.SETTINGS
+
+    def __init__(self, message: str, *, advice: str = "", place: Place | None = None, code: Code | None = None) -> None:
+        super().__init__(_cut(message), advice=_cut(advice), place=place, code=code)
 
     @property
     def errors(self) -> tuple["DocumentError", ...]:
@@ -102,9 +120,13 @@ class SettingsError(DocumentError):
 class LoopError(DocumentError):
     """A loop file is wrong."""
 
+    usual: ClassVar[Code] = Code.LOOP
+
 
 class LoopSyntaxError(LoopError):
     """A loop file cannot be read."""
+
+    usual: ClassVar[Code] = Code.SYNTAX
 
 
 class LoopInvalid(LoopError):
@@ -114,13 +136,19 @@ class LoopInvalid(LoopError):
 class QueryRejected(LoopError):
     """A condition's SQL cannot be used."""
 
+    usual: ClassVar[Code] = Code.SQL
+
 
 class TemplateError(DocumentError):
     """An email template is missing or wrong."""
 
+    usual: ClassVar[Code] = Code.TEMPLATE
+
 
 class InternalError(DocumentError):
     """We failed on a file in an unforeseen way; the fault is ours."""
+
+    usual: ClassVar[Code] = Code.INTERNAL
 
 
 class DocumentErrors(DocumentError):
@@ -143,6 +171,7 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached, or asks to try again."""
 
     retryable: ClassVar[bool] = True
+    usual: ClassVar[Code] = Code.UNREACHABLE
 
 
 class CommitUnknown(StoreUnavailable):

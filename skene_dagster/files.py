@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from skene_dagster.codes import Code
 from skene_dagster.errors import DocumentError, Place
 
 LARGEST = 256 * 1024
@@ -45,19 +46,23 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
         path = file.resolve(strict=True)
         if not path.is_relative_to(boundary(file.parent, root).resolve()):
             advice = "Replace it by the file itself."
-            raise error("The file is a link to a place outside the project.", advice=advice, place=place)
+            raise error(
+                "The file is a link to a place outside the project.", advice=advice, place=place, code=Code.UNREADABLE
+            )
         raw = _read(path, error, place)
     except OSError as bad:
-        raise error(f"The file cannot be read: {bad.strerror or 'it does not exist'}.", place=place) from None
+        raise error(
+            f"The file cannot be read: {bad.strerror or 'it does not exist'}.", place=place, code=Code.UNREADABLE
+        ) from None
     except (ValueError, RuntimeError):
         # A NUL in the path; Python before 3.13, 2026-11: a link to itself.
-        raise error("The file cannot be read: it does not exist.", place=place) from None
+        raise error("The file cannot be read: it does not exist.", place=place, code=Code.UNREADABLE) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         line = bad.object[: bad.start].count(b"\n") + 1
         message = f"The file is not UTF-8 (byte {bad.start})."
-        raise error(message, advice="Save it as UTF-8.", place=Place(shown, line)) from None
+        raise error(message, advice="Save it as UTF-8.", place=Place(shown, line), code=Code.UNREADABLE) from None
 
 
 @contextmanager
@@ -121,11 +126,16 @@ def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
 def _check(found: os.stat_result, error: type[DocumentError], place: Place) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise error(f"This is {kind}, not a file.", advice="Replace it by a file, or remove it.", place=place)
+        raise error(
+            f"This is {kind}, not a file.",
+            advice="Replace it by a file, or remove it.",
+            place=place,
+            code=Code.UNREADABLE,
+        )
     if found.st_size > LARGEST:
         raise _too_large(error, place)
 
 
 def _too_large(error: type[DocumentError], place: Place) -> DocumentError:
     message = f"The file has more than {LARGEST // 1024} KiB, the most that is read."
-    return error(message, advice="Shorten it, or split it.", place=place)
+    return error(message, advice="Shorten it, or split it.", place=place, code=Code.UNREADABLE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from skene_dagster import boundary
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers import registry
 from skene_dagster.documents import together
@@ -103,7 +104,7 @@ def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
         error
         for step in plan.steps
         if step.email is not None
-        for error in templates.check(plan, step, settings.sender_of(step.email.topic))
+        for error in templates.check(plan, step, settings.sender_of(step.email.topic, step.email.sender))
     ]
     if errors:
         raise together(errors)
@@ -118,4 +119,5 @@ def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
         f"There is another loop named {name!r}, in {' and '.join(others)}.",
         advice="The ledger identifies a loop by its name: give each its own 'name'.",
         place=loaded.document.place(("name" if "name" in loaded.document.data else "type",)),
+        code=Code.NAME,
     )

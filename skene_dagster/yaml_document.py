@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from skene_dagster.codes import Code
 from skene_dagster.documents import Document, Path_, cut, shown
 from skene_dagster.errors import DocumentError, Place
 from skene_dagster.text_lines import TextLines
@@ -66,12 +67,16 @@ def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
     if hidden := _HIDDEN_BREAK.search(text):
         # PyYAML, 2026-11: these end a line, as in YAML 1.1, which editors do not show.
         line = text[: hidden.start()].count("\n") + 1
-        raise error(f"The character U+{ord(hidden[0]):04X} is not allowed in YAML.", place=Place(shown, line))
+        raise error(
+            f"The character U+{ord(hidden[0]):04X} is not allowed in YAML.", place=Place(shown, line), code=Code.SYNTAX
+        )
     try:
         return _Reading(shown, error).document(text)
     except yaml.reader.ReaderError as bad:
         line = text[: bad.position].count("\n") + 1
-        raise error(f"The character U+{bad.character:04X} is not allowed in YAML.", place=Place(shown, line)) from None
+        raise error(
+            f"The character U+{bad.character:04X} is not allowed in YAML.", place=Place(shown, line), code=Code.SYNTAX
+        ) from None
     except yaml.MarkedYAMLError as bad:
         raise _refusal(bad, shown, error) from None
 
@@ -83,6 +88,7 @@ class _Reading:
         self._file = file
         self._error = error
         self._lines: dict[Path_, int] = {}
+        self._columns: dict[Path_, int] = {}
         self._texts: dict[Path_, TextLines] = {}
         self._open: list[yaml.Node] = []
         self._values = 0
@@ -96,7 +102,9 @@ class _Reading:
             # PyYAML, 2026-11: what `"\U00110000"` and `%YAML` with 5,000 digits come to.
             line = loader.get_mark().line + 1
             place = Place(self._file, line)
-            raise self._error("There is no such character or number.", advice="Correct it.", place=place) from None
+            raise self._error(
+                "There is no such character or number.", advice="Correct it.", place=place, code=Code.SYNTAX
+            ) from None
         if first is None:
             return Document(self._file, {})
         if second:
@@ -104,7 +112,7 @@ class _Reading:
         data = self._value(first, ())
         if not isinstance(data, dict | None):
             raise self._refused("The file is not a mapping.", "Write fields: `name: value`.", first)
-        return Document(self._file, data or {}, self._lines, self._texts)
+        return Document(self._file, data or {}, self._lines, self._texts, self._columns)
 
     def _value(self, node: yaml.Node, path: Path_) -> Any:
         self._values += 1
@@ -115,7 +123,7 @@ class _Reading:
             raise self._refused(f"The YAML cannot be read: {_TOO_DEEP}.", "", node)
         if any(node is outer for outer in self._open):
             raise self._refused("This value contains itself.", "Write the value itself instead of the alias.", node)
-        self._lines.setdefault(path, node.start_mark.line + 1)
+        self._stands(path, node)
         if isinstance(node, yaml.ScalarNode):
             scalar = self._scalar(node)
             if isinstance(scalar, str):
@@ -131,6 +139,11 @@ class _Reading:
         self._open.pop()
         return value
 
+    def _stands(self, path: Path_, node: yaml.Node) -> None:
+        """Note where a value stands: where its name does, if it has one."""
+        self._lines.setdefault(path, node.start_mark.line + 1)
+        self._columns.setdefault(path, node.start_mark.column + 1)
+
     def _mapping(self, node: yaml.Node, path: Path_) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -145,7 +158,7 @@ class _Reading:
             if key in found:
                 raise self._refused(f"{shown(key)} appears twice.", "Keep one.", key_node)
             inner = (*path, key)
-            self._lines[inner] = key_node.start_mark.line + 1
+            self._stands(inner, key_node)
             found[key] = self._value(value_node, inner)
         return found
 
@@ -179,7 +192,12 @@ class _Reading:
         return kind
 
     def _refused(self, message: str, advice: str, node: yaml.Node) -> DocumentError:
-        return self._error(message, advice=advice, place=Place(self._file, node.start_mark.line + 1))
+        return self._error(
+            message,
+            advice=advice,
+            place=Place(self._file, node.start_mark.line + 1, column=node.start_mark.column + 1),
+            code=Code.SYNTAX,
+        )
 
 
 def _lines_of(node: yaml.ScalarNode) -> TextLines:
@@ -239,4 +257,4 @@ def _refusal(bad: yaml.MarkedYAMLError, file: str, error: type[DocumentError]) -
     words = (pair for start, pair in _WORDS.items() if problem.startswith(start))
     problem, advice = next(words, (problem, ""))
     place = Place(file, mark.line + 1 if mark else None)
-    return error(f"The YAML cannot be read: {cut(problem)}.", advice=advice, place=place)
+    return error(f"The YAML cannot be read: {cut(problem)}.", advice=advice, place=place, code=Code.SYNTAX)

@@ -139,11 +139,11 @@ def _overlaps(
 def _notes(plan: LoopPlan, loops: Sequence[LoopPlan], settings: Settings) -> tuple[str, ...]:
     """Name what reserve would look at and a replay cannot know of past days."""
     emails = [step.email for step in plan.steps if step.email is not None]
-    topics = [email.topic for email in emails if email.topic is not None]
+    marketing = [email for email in emails if not email.transactional]
     notes = ["addresses, plans and “no”s: as they are today"]
-    if any(has_budget(settings, topic) for topic in topics):
+    if any(has_budget(settings, email) for email in marketing):
         notes.append("the budget of a day: not replayed, so some would have waited")
-    if settings.limits.caps and topics and any(one.priority > plan.priority for one in loops):
+    if settings.limits.caps and marketing and any(one.priority > plan.priority for one in loops):
         notes.append("last places left to loops of higher priority: not replayed")
     if plan.goals:
         notes.append("who had reached the goal before their mail: by days")

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, planned
 from skene_dagster.checks.event_sources import check_moments
+from skene_dagster.codes import Code
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopInvalid, Place, SettingsError
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -34,7 +35,7 @@ def check_accounts(
         key_of(connection, accounts)
     except SettingsError as error:
         part = error.place.part if error.place else ""
-        yield SettingsError(error.message, advice=error.advice, place=at(settings_file, part))
+        yield SettingsError(error.message, advice=error.advice, place=at(settings_file, part), code=error.code)
         return
     if accounts.plan is not None and not has(present := columns_in(connection, accounts.table), accounts.plan):
         yield _missing(accounts, accounts.plan, present, at(settings_file, "accounts.plan"))
@@ -47,7 +48,12 @@ def check_accounts(
         try:
             same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
         except SettingsError as error:
-            yield SettingsError(error.message, advice=error.advice, place=at(settings_file, "accounts.user_column"))
+            yield SettingsError(
+                error.message,
+                advice=error.advice,
+                place=at(settings_file, "accounts.user_column"),
+                code=error.code,
+            )
 
 
 def check_columns(connection: Connection, plan: LoopPlan, settings: Settings) -> Iterator[LoopInvalid]:
@@ -64,7 +70,7 @@ def check_columns(connection: Connection, plan: LoopPlan, settings: Settings) ->
         for column, place in _named(plan, number, step):
             if not has(present, column):
                 said = f"Table {accounts.table!r} has no column {column!r}."
-                yield LoopInvalid(said, advice=names(column, present), place=place)
+                yield LoopInvalid(said, advice=names(column, present), place=place, code=Code.NO_COLUMN)
 
 
 def _named(plan: LoopPlan, number: int, step: StepPlan) -> Iterator[tuple[str, Place]]:
@@ -91,7 +97,7 @@ def _of_the_change(
 
 def _missing(accounts: Accounts, column: str, present: Sequence[str], place: Place) -> SettingsError:
     said = f"Table {accounts.table!r} has no column {column!r}."
-    return SettingsError(said, advice=names(column, present), place=place)
+    return SettingsError(said, advice=names(column, present), place=place, code=Code.NO_COLUMN)
 
 
 def _asks_for_members(step: StepPlan) -> bool:
@@ -113,4 +119,9 @@ def _of_the_owner(
         return
     if said:
         present = columns_in(connection, accounts.table)
-        yield SettingsError(f"The database refuses this SQL: {said}.", advice=meant(said, present, []), place=place)
+        yield SettingsError(
+            f"The database refuses this SQL: {said}.",
+            advice=meant(said, present, []),
+            place=place,
+            code=Code.SQL_REFUSED,
+        )

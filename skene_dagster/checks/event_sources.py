@@ -7,6 +7,7 @@ from sqlalchemy import Connection, inspect, select
 
 from skene_dagster.behaviour.product_events import source
 from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, needed_at, planned
+from skene_dagster.codes import Code
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -47,7 +48,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
         known = inspect(connection).get_table_names()
         place = at(settings_file, "events.table")
         message = f"Table {events.table!r} is not in the database."
-        return [SettingsError(message, advice=names(events.table, known), place=place)]
+        return [SettingsError(message, advice=names(events.table, known), place=place, code=Code.NO_TABLE)]
     moments = {"at": events.at, **({"arrived": events.arrived} if events.arrived else {})}
     named = {"key": events.key, "user": events.user, "name": events.name}
     named |= {field: mapped.column for field, mapped in moments.items()}
@@ -56,6 +57,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
             f"Table {events.table!r} has no column {column!r}.",
             advice=names(column, present),
             place=at(settings_file, f"events.{field}"),
+            code=Code.NO_COLUMN,
         )
         for field, column in named.items()
         if not has(present, column)
@@ -64,7 +66,9 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
         try:
             same_as_users_key(connection, settings.users, events.table, events.user)
         except SettingsError as bad:
-            errors.append(SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user")))
+            errors.append(
+                SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user"), code=bad.code)
+            )
         for field, mapped in moments.items():
             errors += check_moments(connection, events.table, mapped, settings_file, f"events.{field}")
     return errors or _check_features(connection, settings, settings_file)
@@ -79,13 +83,17 @@ def _check_features(connection: Connection, settings: Settings, settings_file: D
         try:
             rows = source(connection, replace(usage, features=(feature,), milestones=())).rows
         except SettingsError as bad:
-            errors.append(SettingsError(bad.message, advice=bad.advice, place=place))
+            errors.append(SettingsError(bad.message, advice=bad.advice, place=place, code=bad.code))
             continue
         with needed_at(place):
             said = planned(connection, select(rows))
         if said:
             advice = meant(said, columns_in(connection, settings.events.table), ())
-            errors.append(SettingsError(f"The database refuses this SQL: {said}.", advice=advice, place=place))
+            errors.append(
+                SettingsError(
+                    f"The database refuses this SQL: {said}.", advice=advice, place=place, code=Code.SQL_REFUSED
+                )
+            )
     return errors
 
 
@@ -96,7 +104,7 @@ def check_moments(
     try:
         mapped_moments.check(connection, table, mapped, part)
     except SettingsError as bad:
-        yield SettingsError(bad.message, advice=bad.advice, place=at(settings_file, part))
+        yield SettingsError(bad.message, advice=bad.advice, place=at(settings_file, part), code=bad.code)
 
 
 def check_rows(
@@ -112,7 +120,10 @@ def check_rows(
         known = inspect(connection).get_table_names()
         place = plan.document.place((*path, "table"))
         yield LoopInvalid(
-            f"Table {trigger.table!r} is not in the database.", advice=names(trigger.table, known), place=place
+            f"Table {trigger.table!r} is not in the database.",
+            advice=names(trigger.table, known),
+            place=place,
+            code=Code.NO_TABLE,
         )
         return
     whose, mapped = ("account", accounts_of(settings)) if trigger.of_accounts else ("user", settings.users)
@@ -120,14 +131,16 @@ def check_rows(
         if not has(present, name):
             advice = f"{names(name, present)} Name the column in the trigger: `{field}: …`."
             place = plan.document.place((*path, field))
-            yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
+            yield LoopInvalid(
+                f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place, code=Code.NO_COLUMN
+            )
             return
     try:
         same_as_users_key(connection, mapped, trigger.table, trigger.user)
     except SettingsError as bad:
         place = plan.document.place((*path, whose))
-        yield LoopInvalid(bad.message, advice=bad.advice, place=place)
+        yield LoopInvalid(bad.message, advice=bad.advice, place=place, code=bad.code)
     try:
         mapped_moments.check(connection, trigger.table, trigger.at, "at")
     except SettingsError as bad:
-        yield LoopInvalid(bad.message, advice=bad.advice, place=plan.document.place((*path, "at")))
+        yield LoopInvalid(bad.message, advice=bad.advice, place=plan.document.place((*path, "at")), code=bad.code)

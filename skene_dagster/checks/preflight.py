@@ -26,6 +26,7 @@ from skene_dagster.checks.db_errors import (
     unknown_table,
 )
 from skene_dagster.checks.event_sources import check_moments, check_rows
+from skene_dagster.codes import Code
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.dialect import ROWS
@@ -55,7 +56,7 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         users_key(connection, users)
     except SettingsError as error:
         part = error.place.part if error.place else ""
-        return [SettingsError(error.message, advice=error.advice, place=at(settings_file, part))]
+        return [SettingsError(error.message, advice=error.advice, place=at(settings_file, part), code=error.code)]
     present = columns_in(connection, users.table)
     moments = {"created_at": users.created_at, "updated_at": users.updated_at}
     mapped = {"email": users.email, "name": users.name, "timezone": users.timezone, "locale": users.locale}
@@ -65,6 +66,7 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
             f"Table {users.table!r} has no column {column!r}.",
             advice=names(column, present),
             place=at(settings_file, f"users.{field}"),
+            code=Code.NO_COLUMN,
         )
         for field, column in mapped.items()
         if column is not None and not has(present, column)
@@ -120,7 +122,12 @@ def _of_test(
         yield error
         return
     if said:
-        yield SettingsError(f"The database refuses this SQL: {said}.", advice=meant(said, present, []), place=place)
+        yield SettingsError(
+            f"The database refuses this SQL: {said}.",
+            advice=meant(said, present, []),
+            place=place,
+            code=Code.SQL_REFUSED,
+        )
 
 
 def check_loop(
@@ -212,7 +219,9 @@ def _check_query(
         known = [name for source in query.tables for name in columns_in(connection, source)]
         advice = meant(said, known, inspect(connection).get_table_names())
         place = plan.document.text_place(path, at_word(query.author, unknown_column(said) or unknown_table(said)))
-        yield QueryRejected(f"The database refuses this SQL: {said}.", advice=advice, place=place)
+        yield QueryRejected(
+            f"The database refuses this SQL: {said}.", advice=advice, place=place, code=Code.SQL_REFUSED
+        )
         return
     if not has(columns, query.key):
         yield QueryRejected(
@@ -230,7 +239,9 @@ def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Seque
         for column in sorted(columns_of(text, place).row):
             if not has(columns, column):
                 advice = names(column, columns)
-                yield LoopInvalid(f"The condition has no column {column!r}.", advice=advice, place=place)
+                yield LoopInvalid(
+                    f"The condition has no column {column!r}.", advice=advice, place=place, code=Code.NO_COLUMN
+                )
 
 
 def _check_user_columns(
@@ -251,4 +262,6 @@ def _check_user_columns(
     for column, place in read.items():
         if not has(present, column):
             advice = names(column, present)
-            yield LoopInvalid(f"Table {users.table!r} has no column {column!r}.", advice=advice, place=place)
+            yield LoopInvalid(
+                f"Table {users.table!r} has no column {column!r}.", advice=advice, place=place, code=Code.NO_COLUMN
+            )

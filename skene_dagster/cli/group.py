@@ -56,7 +56,8 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "demo": "Run the six example loops on a small product, day by day.",
         "serve": "Receive what users do over HTTP, in the format of Segment's libraries.",
         "migrate": "Upgrade a server's skene_* tables to this release.",
-        "schema": "Print the JSON Schema of loop files, for editors.",
+        "schema": "Print the JSON Schema of loop files, or the product's columns.",
+        "prompt": "Print the task that installs loops, for a coding agent.",
     }
 )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, String, case, func, or_, select
 from sqlalchemy.types import NullType
 
-from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.email.templates import Need, Templates
 from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.variants import in_each
@@ -32,9 +32,7 @@ class Lack:
 @dataclass(frozen=True)
 class _Needed:
     place: Place
-    name: str
-    """By which the template knows it."""
-    column: str
+    need: Need
 
 
 def lacking(
@@ -48,7 +46,7 @@ def lacking(
         StoreError: the database cannot be asked.
     """
     needed = {plan.document.file: list(_needed(plan, settings)) for plan in plans}
-    columns = sorted({one.column for ones in needed.values() for one in ones} - {settings.users.key})
+    columns = sorted({one.need.column for ones in needed.values() for one in ones} - {settings.users.key})
     if not columns:
         return {}
     texts = _texts(connection, settings)
@@ -59,11 +57,11 @@ def lacking(
         file: [
             Lack(
                 one.place,
-                f"This email cannot go to {counts[one.column]:,} of {among} mailable users: they have no {one.column}. "
-                + _cure(one, is_text=one.column.lower() in texts),
+                f"{_lack(one.need, counts[one.need.column], among)} "
+                + _cure(one, is_text=one.need.column.lower() in texts),
             )
             for one in ones
-            if counts.get(one.column)
+            if counts.get(one.need.column)
         ]
         for file, ones in needed.items()
     }
@@ -75,15 +73,22 @@ def _needed(plan: LoopPlan, settings: Settings) -> Iterator[_Needed]:
         if step.email is None:
             continue
         prompt = () if step.email is step.action else ("upgrade_prompt",)
-        for name, column in dict.fromkeys(need for one in in_each(step.email) for need in templates.needs(one)):
-            path = ("steps", number, "action", *prompt, "personalization", name)
-            yield _Needed(plan.document.place(path), name, column)
+        for need in dict.fromkeys(need for one in in_each(step.email) for need in templates.needs(one)):
+            path = ("steps", number, "action", *prompt, "personalization", need.name)
+            yield _Needed(plan.document.place(path), need)
+
+
+def _lack(need: Need, count: int, among: str) -> str:
+    if not need.templates:
+        return f"This email cannot go to {count:,} of {among} mailable users: they have no {need.column}."
+    files = " and ".join(f"{name}.mjml" for name in need.templates)
+    return f"{count:,} of {among} mailable users have no {need.column}: those who would get {files} get no email."
 
 
 def _cure(one: _Needed, *, is_text: bool) -> str:
     if is_text:
-        return f"Write a fallback: {{{{ user.{one.column} or 'there' }}}}."
-    return f"Test for it in the template: {{% if {one.name} %}} … {{% endif %}}."
+        return f"Write a fallback: {{{{ user.{one.need.column} or 'there' }}}}."
+    return f"Test for it in the template: {{% if {one.need.name} %}} … {{% endif %}}."
 
 
 def _texts(connection: Connection, settings: Settings) -> frozenset[str]:

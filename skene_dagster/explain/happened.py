@@ -92,6 +92,7 @@ _OF_RECEIPT = (
     "unsubscribed_at",
     "failed_at",
     "rejected_at",
+    "language",
 )
 
 

@@ -122,6 +122,8 @@ class Happened:
     unsubscribed_at: datetime | None = None
     failed_at: datetime | None = None
     rejected_at: datetime | None = None
+    language: str | None = None
+    """The tag of the files that the email was made from; None: those for everybody."""
     ask_at: datetime | None = None
     """From which tick on it is decided again."""
     account: str | None = None

@@ -116,11 +116,21 @@ def receipts(  # noqa: PLR0913 - what is wanted, each by its name
     Returns:
         mode, loop, step, user_id, send_id; accepted_at, and the first moment of each thing that was heard about it:
         delivered_at, delayed_at, bounced_at, failed_at, rejected_at, complained_at, opened_at, clicked_at,
-        unsubscribed_at; bounce: `hard`, `blocked` or `soft`. A machine may open and click, too: see docs/feedback.md.
+        unsubscribed_at; language, such as `pt-BR`; bounce: `hard`, `blocked` or `soft`. A machine may open and click,
+        too: see docs/feedback.md.
     """
     table = receipts_table.c
     names = ("mode", "loop", "step", "user_id", "send_id", "accepted_at", "delivered_at", "delayed_at", "bounced_at")
-    more = ("bounce", "failed_at", "rejected_at", "complained_at", "opened_at", "clicked_at", "unsubscribed_at")
+    more = (
+        "bounce",
+        "language",
+        "failed_at",
+        "rejected_at",
+        "complained_at",
+        "opened_at",
+        "clicked_at",
+        "unsubscribed_at",
+    )
     query = select(*(table[name] for name in (*names, *more))).where(
         *_of(table, mode, loop, step), *within(table.accepted_at, since, until), *among(table.user_id, users)
     )

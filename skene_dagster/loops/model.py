@@ -13,6 +13,8 @@ from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
 from skene_dagster.loops.field_types import AssetNames, ColumnValue, Recipient, Repeat, Text
 from skene_dagster.settings import ClockTime, Fresh, Goals, Identifier, Moments, ProviderName, Share, TableName
+from skene_dagster.settings.usage import Key
+from skene_dagster.settings.utm import LoopUtm
 
 
 class ScheduleTrigger(Spec):
@@ -164,6 +166,8 @@ class EmailAction(Spec):
     type: Literal["email"]
     provider: ProviderName | None = None
     """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
+    sender: Key | None = None
+    """Who it comes from, by their name in `senders` of skene.yaml. Default: the sender of its topic."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
     variants: Annotated[dict[str, Annotated[int, Field(gt=0, le=1000)]], Field(max_length=10)] = Field(
@@ -239,6 +243,8 @@ class Loop(Spec):
     """Who of an account is mailed, where the loop is `per: account`."""
     topic: Text | None = None
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
+    utm: LoopUtm | None = None
+    """What the links in its emails say to web analytics, as far as it is not what `utm` of skene.yaml says."""
     steps: Annotated[list[Step], Field(min_length=1)]
     """Who, when, what: at least one."""
     goal: Goals | None = None

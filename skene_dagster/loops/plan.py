@@ -1,9 +1,9 @@
-"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
-which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan. `validate` stops
-here, `preview` reads it without writing, and Dagster's graph is built from it.
+"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen.
+
+Equality ignores where things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -116,6 +116,23 @@ Condition = Query | AtLevel | InState | Reached | UsedUp
 
 
 @dataclass(frozen=True)
+class LinkTags:
+    """What links to the product say about where a visitor comes from."""
+
+    hosts: tuple[str, ...]
+    """The product's own, in ASCII; what is below them is, too."""
+    parameters: tuple[tuple[str, str], ...]
+    """Such as ("utm_source", "skene")."""
+    content: str | None = None
+    """What its author wrote as `utm_content`; None: the step's name and the variant's."""
+
+    def of(self, name: str) -> "LinkTags":
+        """Return those of a step, or of a variant of its email, as far as their author wants it."""
+        others = tuple(one for one in self.parameters if one[0] != "utm_content")
+        return replace(self, parameters=(*others, ("utm_content", self.content or name)))
+
+
+@dataclass(frozen=True)
 class Email:
     """What to send, how often, and what to write when the provider accepted."""
 
@@ -138,6 +155,12 @@ class Email:
     """Versions of the template, and the share of each; see `loops.variants`."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
+    sender: str | None = None
+    """Who it comes from, by their name in `senders` of skene.yaml; None: whom its topic names, or `sender`."""
+    utm: LinkTags | None = None
+    """What its links say; None: nothing."""
+    locale: str | None = None
+    """The column of the users table with the language that they get it in; None: all get the same."""
 
     @property
     def transactional(self) -> bool:

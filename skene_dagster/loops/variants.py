@@ -20,7 +20,8 @@ def in_variant(email: Email, variant: str | None) -> Email:
     """Return the email in one of its variants, whose template is `<template>.<variant>`."""
     if not email.variants or variant is None:
         return email
-    return replace(email, template=f"{email.template}.{variant}")
+    utm = email.utm and email.utm.of(f"{dict(email.utm.parameters)['utm_content']}.{variant}")
+    return replace(email, template=f"{email.template}.{variant}", utm=utm)
 
 
 def in_each(email: Email) -> list[Email]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from skene_dagster.codes import Code
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.product.column_kinds import Found, counts, find, source
 from skene_dagster.product.moments import Form, ProductMoment
@@ -68,7 +69,9 @@ def _form(connection: Connection, table: str, mapped: MomentColumn, part: str) -
         return "ours"
     found = find(connection, [table], mapped.column)
     if found is None:
-        raise SettingsError(f"Table {table!r} has no column {mapped.column!r}.", place=Place(FILE, part=part))
+        raise SettingsError(
+            f"Table {table!r} has no column {mapped.column!r}.", place=Place(FILE, part=part), code=Code.NO_COLUMN
+        )
     if mapped.unit is not None:
         if found.kind == "number" or (is_sqlite(connection) and found.is_empty):
             return mapped.unit

@@ -11,7 +11,7 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
-from skene_dagster.settings.addresses import domain_of
+from skene_dagster.settings.addresses import address_of, domain_of
 from skene_dagster.settings.alerts import AlertTarget, heartbeat, targets
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
@@ -26,6 +26,7 @@ from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Level, Levels, Milestone, TidbUsage
+from skene_dagster.settings.utm import Utm
 from skene_dagster.yaml_document import parse_yaml
 
 __all__ = [
@@ -107,6 +108,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
+    utm: Utm | None = None
     accounts: Accounts | None = None
     alerts: tuple[AlertTarget, ...] = ()
     """Who is told what a person should look at."""
@@ -120,21 +122,26 @@ class Settings:
     fresh: tuple[Fresh, ...] = ()
     """The tables that must have changed lately, for loops that have no list of their own."""
 
-    def sender_of(self, topic: str | None) -> Sender:
-        """Return who the emails of a topic come from; `sender` where it names nobody, or there is no topic."""
+    def sender_of(self, topic: str | None, named: str | None = None) -> Sender:
+        """Return who emails come from: whom a step names of `senders`, else whom their topic names, else `sender`."""
         about = None if topic is None else self.topics.get(topic)
-        if about is None or about.sender is None:
-            return self.sender
-        return self.senders[about.sender].completed(self.sender)
+        named = named or (None if about is None else about.sender)
+        return self.sender if named is None else self.senders[named].completed(self.sender)
+
+    def shares_its_address(self, topic: str) -> bool:
+        """Whether the address of a topic's own sender is that of another topic's, or the only one that there is."""
+        addresses = {name: address_of(self.sender_of(name).from_) for name in self.topics}
+        others = {address for name, address in addresses.items() if name != topic}
+        return not others or addresses[topic] in others
 
     @property
     def all_senders(self) -> list[Sender]:
-        """Everybody whom emails may come from: `sender`, and those of topics."""
+        """Everybody whom emails may come from: `sender`, and those of `senders`."""
         return [self.sender, *(one.completed(self.sender) for one in self.senders.values())]
 
-    def domain_of(self, topic: str | None) -> str:
-        """Return the domain that the emails of a topic come from, or those without one."""
-        return domain_of(self.sender_of(topic).from_)
+    def domain_of(self, topic: str | None, named: str | None = None) -> str:
+        """Return the domain that emails come from; see `sender_of`."""
+        return domain_of(self.sender_of(topic, named).from_)
 
     @property
     def warm_ups(self) -> Mapping[str, WarmUp]:
@@ -195,6 +202,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         retention=project.retention,
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
+        utm=project.utm,
         accounts=project.accounts,
         alerts=alerts,
         heartbeat=calls,

@@ -36,7 +36,7 @@ class Users(Spec):
     timezone: Identifier | None = None
     """The column with an IANA time zone."""
     locale: Identifier | None = None
-    """The column with a language tag."""
+    """The column with a language tag, such as `pt-BR`."""
     created_at: Moments | None = None
     """The column with the time of sign-up (UTC)."""
     updated_at: Moments | None = None

@@ -19,6 +19,7 @@ from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Feature, Key, Levels, Milestone, TidbUsage
+from skene_dagster.settings.utm import Utm
 
 
 def _a_folder(name: str) -> str:
@@ -61,7 +62,9 @@ class ProjectFile(Spec):
     topics: dict[Key, Topic] = Field(default_factory=dict)
     """What the emails are about, by a short name; `product` is there where nothing else is."""
     senders: dict[Key, TopicSender] = Field(default_factory=dict)
-    """Who the emails of some topics come from, by a short name."""
+    """Who the emails of some topics or steps come from, by a short name."""
+    utm: Utm | None = None
+    """What links to the product's own pages say to web analytics. Default: nothing."""
     holdout: Share = 0.0
     """The share of users who get no marketing email of any loop, to measure all of them together: `5%` or `0.05`."""
     goal: Goals | None = None

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.types import UserDefinedType
 
+from skene_dagster.codes import Code
 from skene_dagster.errors import Place, SettingsError, StoreError
 from skene_dagster.settings import FILE, Accounts, Keyed, Users
 from skene_dagster.store.engine import is_sqlite
@@ -97,12 +98,14 @@ def key_of(connection: Connection, keyed: Keyed) -> Key:
             f"Table {keyed.table!r} is not in the database {_shown(connection)}.",
             advice=f"Set {part}.table in {FILE}.",
             place=Place(FILE, part=f"{part}.table"),
+            code=Code.NO_TABLE,
         )
     if found is None:
         raise SettingsError(
             f"Table {keyed.table!r} has no column {keyed.key!r}.",
             advice=f"Set {part}.key in {FILE} to its primary key{': ' + ', '.join(primary) if primary else ''}.",
             place=Place(FILE, part=f"{part}.key"),
+            code=Code.NO_COLUMN,
         )
     if primary != [found.name]:
         whole = f"which is ({', '.join(primary)})" if primary else "which has none"
@@ -175,7 +178,7 @@ def same_as_users_key(connection: Connection, users: Keyed, table: str, column: 
     """
     columns = _columns(connection, table)
     if not columns:
-        raise SettingsError(f"Table {table!r} is not in the database {_shown(connection)}.")
+        raise SettingsError(f"Table {table!r} is not in the database {_shown(connection)}.", code=Code.NO_TABLE)
     found = next((known for known in columns if known.name.lower() == column.lower()), None)
     if found is None:
         names = ", ".join(known.name for known in columns)

@@ -46,6 +46,7 @@ RELEASES = (
     "0023",
     "0025",
     "0026",
+    "0032",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

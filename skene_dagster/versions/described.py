@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from skene_dagster import locales
 from skene_dagster.delivery.email.templates import checks
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import Block, Email, LoopPlan, Query, StepPlan
@@ -41,6 +42,11 @@ SETTINGS = (
     "retention",
 )
 """Parts of skene.yaml that are compared."""
+
+_UTM = "the utm parameters of its links"
+
+_ONLY_WHERE_SAID = (_UTM,)
+"""Names that are left out where there is nothing to say: so what was kept before there were any still compares."""
 
 _BETWEEN: Mapping[str, str] = {"who": ", ", "the mail": ", "}
 """What stands between two changes of a part; elsewhere a semicolon."""
@@ -99,20 +105,29 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]
     for name, value in new.items():
         if name in old and old[name] != value:
             yield words.turned(old[name], value) if name.startswith("=") else name
+    yield from (
+        name for name in _ONLY_WHERE_SAID if "=template" in old.keys() & new.keys() and (name in old) != (name in new)
+    )
 
 
 def _of_email(settings: Settings, email: Email) -> dict[str, str]:
     parts = checks.parts(settings.templates, settings.root, email)
     shares = ", ".join(f"{name} {percent(share)}" for name, share in email.variants)
+    others = ", ".join(sorted(locales.spelled(tag) for tag in parts if tag))
     return {
-        "=template": f"template {email.template}",
-        **{name: _digest(texts) for name, texts in parts.items()},
+        "=template": f"template {email.template}" + (f" in {others}" if others else ""),
+        **{
+            name + (f" in {locales.spelled(tag)}" if tag else ""): _digest(texts)
+            for tag, of_language in parts.items()
+            for name, texts in of_language.items()
+        },
         "=variants": f"variants {shares or 'none'}",
         "personalization": _digest(email.personalization),
         "what it shows of skene.yaml": _digest([(name, _plain(thing)) for name, thing in email.about]),
         "what `set` writes": _digest(email.set),
         "=topic": f"topic {email.topic or 'none'}",
-        "whom it comes from": _digest(_plain(settings.sender_of(email.topic))),
+        **({} if email.utm is None else {_UTM: _digest([email.utm.hosts, email.utm.parameters])}),
+        "whom it comes from": _digest(_plain(settings.sender_of(email.topic, email.sender))),
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from product_code import DRIZZLE
-from product_schemas import read
+from product_schemas import for_sqlite, read
 from sqlalchemy import Engine, text
 
 from skene_dagster.cli import main
@@ -252,7 +252,7 @@ def test_where_there_is_nothing_to_read_it_says_what_it_reads(root: Path, monkey
 def test_an_address_in_another_table_writes_nothing(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = _sqlite(tmp_path / "tickets.db", _for_sqlite(read("osticket")))
+    file = _sqlite(tmp_path / "tickets.db", for_sqlite(read("osticket")))
     monkeypatch.setenv("SKENE_DATABASE_URL", f"sqlite:///{file}")
 
     result = run(root, "init", "--yes")
@@ -393,15 +393,10 @@ def _sqlite(file: Path, ddl: str) -> Path:
     return file
 
 
-def _for_sqlite(ddl: str) -> str:
-    """Leave out MySQL's keys and counters, which SQLite does not know."""
-    return re.sub(r",\s*(UNIQUE )?KEY \w+ \(\w+\)|auto_increment|unsigned", "", ddl, flags=re.IGNORECASE)
-
-
 def _fill(engine: Engine, ddl: str, rows: str) -> None:
     """Make the tables on each kind of database."""
     if is_sqlite(engine):
-        ddl = _for_sqlite(ddl)
+        ddl = for_sqlite(ddl)
     ddl = re.sub(r"^--.*$", "", ddl, flags=re.MULTILINE)
     with engine.begin() as connection:
         if not is_sqlite(engine):

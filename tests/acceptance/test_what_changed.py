@@ -79,6 +79,24 @@ def test_another_version_says_what_it_changed(root: Path, file: str, old: str, n
     assert said in found
 
 
+def test_a_language_that_is_new_or_changed_is_told_by_its_tag(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("users:\n", "users:\n  locale: email\n")
+    root = write_project(tmp_path, {"retention.yaml": RETENTION}, settings)
+    write_users(root, 3)
+    assert run(root)
+    for ending in ("mjml", "txt"):
+        text = (root / "templates" / f"re_engagement.{ending}").read_text("utf-8")
+        (root / "templates" / f"re_engagement.pt-BR.{ending}").write_text(text, encoding="utf-8")
+    assert run(root)
+    change(root, "templates/re_engagement.pt-BR.txt", "Hello", "Oi")
+    assert run(root)
+
+    assert versions(root)[-2:] == [
+        ("retention", 2, [["main", "the mail: template re_engagement → re_engagement in pt-BR"]]),
+        ("retention", 3, [["main", "the mail: text in pt-BR"]]),
+    ]
+
+
 def test_settings_are_told_by_name_and_only_numbers_by_what_they_are(root: Path) -> None:
     change(root, "skene.yaml", "first_wave: 1000", "first_wave: 5000")
     change(root, "skene.yaml", "Little Product <hello@example.com>", "Erika <erika@example.com>")

@@ -25,7 +25,7 @@ from skene_dagster.checks.scans import Scan
 from skene_dagster.cli import main
 from skene_dagster.cli.consent import list_suppressions
 from skene_dagster.cli.screen import Screen
-from skene_dagster.cli.validate import notices, validate
+from skene_dagster.cli.validate import findings, notices, validate
 from skene_dagster.cli.why import sections
 from skene_dagster.cli.why.why import speaker_for
 from skene_dagster.consent.listing import Recorded
@@ -77,7 +77,7 @@ def local_time(root: Path, _database: Path) -> str:
 def next_tick(_root: Path, _database: Path) -> str:
     (plan,) = (plan for plan in load_project(load(ROOT, {})).loops if plan.name == "retention")
     project = Project((plan,), ())
-    looks = {plan.document.file: validate._Look(notices.next_ticks(plan, datetime(2026, 11, 29, 12)), [])}
+    looks = {plan.document.file: findings.Look(notices.next_ticks(plan, datetime(2026, 11, 29, 12)), [])}
     return printed(lambda screen: validate._print_loops(screen, project, {}, looks, None))
 
 
@@ -86,7 +86,7 @@ def whole_table(_root: Path, _database: Path) -> str:
     place = plan.document.text_place(("steps", 0, "condition", "query"))
     columns = ("re_engagement_sent", "last_activity_at")
     index = f"CREATE INDEX users_{'_'.join(columns)} ON users ({', '.join(columns)});"
-    words = validate._whole_table(Scan(place, "users", "about 1,200,000", index))
+    words = findings.whole_table(Scan(place, "users", "about 1,200,000", index))
     return printed(lambda screen: screen.labelled("notice", str(place), words))
 
 

@@ -7,6 +7,7 @@ import docs_authoring_rules as authoring
 import docs_running_rules as running
 import pytest
 from commands import every
+from docs_codes import codes
 from docs_compare import first
 from docs_fields import parts_of_a_loop, settings_fields
 from docs_pages import Table, tables
@@ -30,6 +31,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/consent.md", "value"): running.values_of_a_page,
     ("docs/dagster-project.md", "argument"): running.arguments_of_mounting,
     ("docs/deploy.md", "process"): running.processes,
+    ("docs/errors.md", "code"): codes,
     ("docs/engagement.md", "level"): authoring.levels,
     ("docs/engagement.md", "state"): authoring.states_of_a_feature,
     ("docs/engagement.md", "kind"): authoring.kinds_of_milestones,

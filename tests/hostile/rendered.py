@@ -30,7 +30,7 @@ def render_all(root: Path, environ: Mapping[str, str]) -> str:
                     step.email,
                     user={"id": 7, "name": LONG},
                     row={},
-                    letterhead=Letterhead.of(settings, step.email.topic),
+                    letterhead=Letterhead.of(settings, step.email),
                     send_id="ab" * 16,
                     to="ada@example.com",
                     loop=plan.name,

@@ -1,5 +1,6 @@
 """Schemas of frameworks and of products, as DDL, and what `init` has to find in each."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,11 @@ class Expected:
 
 def read(name: str) -> str:
     return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def for_sqlite(ddl: str) -> str:
+    """Leave out MySQL's keys and counters, which SQLite does not know."""
+    return re.sub(r",\s*(UNIQUE )?KEY \w+ \(\w+\)|auto_increment|unsigned", "", ddl, flags=re.IGNORECASE)
 
 
 def as_expected(found: Proposal, aloud: str) -> Expected:

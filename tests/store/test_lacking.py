@@ -1,5 +1,6 @@
 """Before anybody is left out, `validate --database` counts who lacks what an email cannot be without."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_a_moment_has_no_word_to_stand_in_for_it(world: World) -> None:
     [notice] = said(world)
 
     assert "2 of 2 mailable users: they have no last_activity_at. Test for it in the template: {% if name %}" in notice
+
+
+def test_what_one_language_needs_is_said_of_that_one(world: World) -> None:
+    world.add(1, 2)
+    world.add(3, name=None)
+    folder, users = world.settings.templates, world.settings.users.model_copy(update={"locale": "email"})
+    world.settings = replace(world.settings, users=users)
+    for file in ("hello.mjml", "hello.txt"):
+        text = (folder / file).read_text("utf-8")
+        (folder / file.replace(".", ".de.")).write_text(text.replace("{{ name }}", "{{ name or 'du' }}"), "utf-8")
+    world.rewrite_loop("{{user.name}}", "{{user.name}}")
+
+    [notice] = said(world)
+
+    assert "1 of 3 mailable users have no name: those who would get hello.mjml get no email." in notice
 
 
 def test_no_more_users_are_looked_at_than_a_server_reads_quickly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

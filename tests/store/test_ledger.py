@@ -132,6 +132,7 @@ def test_a_batch_is_frozen_once_and_by_its_owner(world: World) -> None:
                 frozen=nothing,
                 recipients=[],
                 domains=[],
+                languages=[],
                 provider="resend",
                 left_out=gone,
                 now=world.now,

@@ -95,6 +95,7 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
             frozen=Frozen((), b""),
             recipients=[],
             domains=[],
+            languages=[],
             provider="resend",
             left_out=LEFT_OUT,
             now=NOW,

@@ -127,7 +127,7 @@ def test_what_reaches_no_recipient_links_to_this_machine(world: World, mode: Mod
     ("locale", "known"),
     [
         ("pt-BR", "pt-BR"),
-        ("zh_Hant_TW", "zh_Hant_TW"),
+        ("zh_Hant_TW", "zh-Hant-TW"),
         (None, ""),
         ("", ""),
         ("de\r\nBcc: eve@example.com", ""),

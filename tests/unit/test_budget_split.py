@@ -9,7 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from template_world import email, plan_of
 
+from skene_dagster.delivery.decide.arbiter.claims import Claimant, whatever_the_sender
 from skene_dagster.delivery.decide.arbiter.split import Claim, room, shares
 from skene_dagster.settings import WarmUp
 
@@ -166,3 +168,17 @@ def test_a_warm_up_never_shrinks(first_day: int, factor: float, day: int) -> Non
     today, tomorrow = (warm_up(first_day, factor).emails(FROM + n * A_DAY) for n in (day, day + 1))
 
     assert tomorrow is None or (today is not None and today <= tomorrow)
+
+
+@pytest.mark.parametrize(("expected", "together"), [((2, 3), 5), ((2, NEW), NEW), ((0, 0), 0)])
+def test_a_loop_that_writes_from_two_domains_has_one_share_of_what_all_share(
+    expected: tuple[int | None, int | None], together: int | None
+) -> None:
+    plan, step = plan_of(email())
+    claims = [Claimant(Claim("a", 0, needs), f"{needs}.example", plan, (step,)) for needs in expected]
+    other = Claimant(Claim("b", 0, 7), "example.com", plan, (step,))
+
+    one, rest = whatever_the_sender([claims[0], other, claims[1]])
+
+    assert (one.claim, one.steps) == (Claim("a", 0, together), (step, step))
+    assert rest == other

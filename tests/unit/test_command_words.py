@@ -21,6 +21,7 @@ from skene_dagster.cli.inspect import preview, status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
+from skene_dagster.cli.validate.findings import whole_table
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.consent import suppressions
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
@@ -400,11 +401,9 @@ def test_validate_sums_up(wrong: int, answer: Answer | None, said: str) -> None:
 def test_a_table_that_is_read_as_a_whole_is_told_with_an_index_where_one_would_serve() -> None:
     place, index = Place("loops/a.yaml", 7), f"CREATE INDEX {'a_long_name ' * 8}ON users (name);"
 
-    told = validate._whole_table(Scan(place, "users", "about 1,200,000", index))
+    told = whole_table(Scan(place, "users", "about 1,200,000", index))
 
-    assert validate._whole_table(Scan(place, "users", "9", "")).endswith(
-        "No index would help the condition as it is written."
-    )
+    assert whole_table(Scan(place, "users", "9", "")).endswith("No index would help the condition as it is written.")
     assert told.startswith("Every run reads all of users (about 1,200,000 rows). An index may avoid this:\n  CREATE")
     assert re.search(r"\n    \S", told), "its second line is indented further, so that it can be copied as one"
     assert max(map(len, told.splitlines()[1:])) <= 72

@@ -46,9 +46,9 @@ def test_people_of_an_account_count_as_one_for_they_may_all_act_alike() -> None:
 def test_validate_says_whether_anything_will_be_known(written: str, place: str, said: str) -> None:
     loop = plan(LOOP + written)
     found = [
-        (str(where), text)
-        for where, text in notices(loop, settings(), None, NOON)
-        if "held out" in text or "goal" in text
+        (str(one.place), one.says)
+        for one in notices(loop, settings(), None, NOON)
+        if "held out" in one.says or "goal" in one.says
     ]
 
     assert [where for where, _ in found] == ([place] if place else [])

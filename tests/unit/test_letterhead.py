@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from template_world import email
 
 from skene_dagster.cli.serve import serve
 from skene_dagster.delivery.email.letterhead import Letterhead
@@ -67,6 +68,34 @@ def test_one_click_means_the_topic_only_where_its_sender_has_no_other(
     assert {topic: one_click(settings, topic) for topic in settings.topics} == scopes
 
 
+@pytest.mark.parametrize(
+    ("topic", "named", "scope"),
+    [
+        pytest.param("tips", None, "topic:tips", id="nobody: its topic's own address"),
+        pytest.param("tips", "team", "topic:tips", id="its topic's own sender"),
+        pytest.param("tips", "founder", "marketing", id="somebody who may write about anything"),
+        pytest.param("news", "founder", "marketing", id="likewise of another topic"),
+    ],
+)
+def test_one_click_on_an_email_of_a_sender_of_its_own_stops_all(
+    tmp_path: Path, topic: str, named: str | None, scope: str
+) -> None:
+    said = "topics: {news: {title: News}, tips: {title: Tips, sender: team}}\n"
+    said += "senders: {team: {from: team@example.com}, founder: {from: ada@example.com}}"
+
+    assert one_click(read(tmp_path, said), topic, named) == scope
+
+
+def test_an_email_comes_from_whom_its_step_names(tmp_path: Path) -> None:
+    settings = read(tmp_path, "senders: {founder: {from: Ada <ada@example.com>, reply_to: talk@example.com}}")
+
+    plain, named = (Letterhead.of(settings, email(sender=name)) for name in (None, "founder"))
+
+    assert (named.sender.from_, named.sender.reply_to) == ("Ada <ada@example.com>", "talk@example.com")
+    assert named.sender.postal_address == plain.sender.postal_address
+    assert named.list_id == plain.list_id
+
+
 def headers_of(letterhead: Letterhead) -> list[tuple[str, str]]:
     """The headers as a mail program reads them from the wire."""
     assert letterhead.link is not None
@@ -91,7 +120,7 @@ def test_whatever_title_is_accepted_a_header_of_it_is_one_header(
         return
     object.__setattr__(settings, "topics", {"product": topic})
 
-    letterhead = Letterhead.of(settings, "product")
+    letterhead = Letterhead.of(settings, email())
     headers = headers_of(letterhead)
 
     assert [name for name, _ in headers] == PLAIN + AFTER
@@ -114,14 +143,14 @@ def test_whatever_title_is_accepted_a_header_of_it_is_one_header(
 def test_a_title_is_quoted(tmp_path: Path, title: str, written: str) -> None:
     settings = read(tmp_path, f"topics: {{product: {{title: '{title}'}}}}")
 
-    assert Letterhead.of(settings, "product").list_id == written
+    assert Letterhead.of(settings, email()).list_id == written
 
 
 def test_a_title_beyond_ascii_is_encoded_in_words_that_fit(tmp_path: Path) -> None:
     title = "Neuigkeiten über Größe, Maße und andere schöne Dinge, die es bei uns im Frühling gibt"
     settings = read(tmp_path, f"topics: {{product: {{title: '{title}'}}}}")
 
-    phrase, _, name = Letterhead.of(settings, "product").list_id.rpartition(" ")
+    phrase, _, name = Letterhead.of(settings, email()).list_id.rpartition(" ")
 
     assert str(make_header(decode_header(phrase))) == title
     assert name == "<product.example.com>"
@@ -130,11 +159,11 @@ def test_a_title_beyond_ascii_is_encoded_in_words_that_fit(tmp_path: Path) -> No
 def test_mail_that_was_asked_for_has_no_link(tmp_path: Path) -> None:
     settings = read(tmp_path, "")
 
-    assert Letterhead.of(settings, None) == Letterhead(settings.sender)
+    assert Letterhead.of(settings, email(topic=None)) == Letterhead(settings.sender)
 
 
 def test_an_email_that_is_only_shown_has_a_link_that_is_no_token(tmp_path: Path) -> None:
-    assert Letterhead.of(read(tmp_path, ""), "product").link == "https://mail.example.com/u/example"
+    assert Letterhead.of(read(tmp_path, ""), email()).link == "https://mail.example.com/u/example"
 
 
 def test_the_links_of_mail_that_reaches_no_recipient_lead_to_where_serve_listens() -> None:

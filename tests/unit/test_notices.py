@@ -137,9 +137,9 @@ def test_the_next_tick_of_each_schedule_is_told() -> None:
 def test_a_day_and_a_weekday_are_told_with_the_next_five_ticks() -> None:
     plan, _ = plan_of(email())
 
-    ((_, said),) = notices._of_a_schedule(plan, 0, Schedule("0 9 13 * 5", "UTC"), NOON)
+    (notice,) = notices._of_a_schedule(plan, 0, Schedule("0 9 13 * 5", "UTC"), NOON)
 
-    why, *following = said.splitlines()
+    why, *following = notice.says.splitlines()
     assert why.startswith(
         "Day 13 OR weekday 5: it runs on every day that matches either, not only on days that match both"
     )

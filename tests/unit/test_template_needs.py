@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from template_world import FOOTER, TemplateWorld, email, mjml
 
-from skene_dagster.delivery.email.templates import MissingValue, Templates
+from skene_dagster.delivery.email.templates import MissingValue, Need, Templates
 
 NEEDED = [
     "{{ name }}",
@@ -57,7 +57,7 @@ def world(tmp_path: Path) -> TemplateWorld:
 def test_what_a_template_needs_is_found(world: TemplateWorld, template: str) -> None:
     world.write(mjml(template), FOOTER)
 
-    assert list(Templates(world.folder, world.folder).needs(email())) == [("name", "name")]
+    assert list(Templates(world.folder, world.folder).needs(email())) == [Need("name", "name")]
     with pytest.raises(MissingValue):
         world.render({"name": None})
 
@@ -89,13 +89,23 @@ def test_of_a_value_those_columns_are_needed_that_have_no_fallback(
 
     found = Templates(world.folder, world.folder).needs(email(personalization=(("called", text),)))
 
-    assert [column for _, column in found] == columns
+    assert [one.column for one in found] == columns
 
 
 def test_the_text_part_and_the_subject_count_as_well(world: TemplateWorld) -> None:
     world.write(mjml("{{ name or 'there' }}", subject="{{ name }}"), "{{ lastActivity }}" + FOOTER)
 
     assert list(Templates(world.folder, world.folder).needs(email())) == [
-        ("name", "name"),
-        ("lastActivity", "last_activity_at"),
+        Need("name", "name"),
+        Need("lastActivity", "last_activity_at"),
     ]
+
+
+def test_of_languages_it_is_said_which_of_them_need_it(world: TemplateWorld) -> None:
+    world.write(mjml("{{ name or 'there' }} {{ lastActivity }}"))
+    world.write(mjml("{{ name }} {{ lastActivity }}"), name="hello.de")
+
+    assert set(Templates(world.folder, world.folder).needs(email(locale="lang"))) == {
+        Need("name", "name", ("hello.de",)),
+        Need("lastActivity", "last_activity_at"),
+    }

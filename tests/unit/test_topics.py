@@ -132,8 +132,8 @@ def test_production_serves_the_pages_over_https(tmp_path: Path) -> None:
     )
 
 
-def test_the_locale_is_read_for_the_pages_of_ours(tmp_path: Path) -> None:
-    for settings, columns in ((PUBLIC, ("lang",)), (OWN, ("id",))):
+def test_the_locale_is_read_for_the_language_of_emails_and_of_our_pages(tmp_path: Path) -> None:
+    for settings, columns in ((PUBLIC, ("lang",)), (OWN, ("id", "lang"))):
         email = planned(tmp_path, f"users: {{locale: lang}}\n{settings}").steps[0].email
         assert email is not None
         assert email.user_columns == columns
@@ -250,3 +250,47 @@ def test_the_ui_says_what_the_emails_are_about(tmp_path: Path) -> None:
     plan = planned(tmp_path, PUBLIC + TOPICS, f"topic: tips\n{LOOP}")
 
     assert "the email `hello`, about `tips`, to the members" in descriptions.sends(plan, plan.steps[0])
+
+
+NAMED = "senders: {team: {from: team@example.com}, founder: {from: Ada <ada@example.com>}}\n"
+OF_TEAM = "topics: {product: {title: News}, tips: {title: Tips, sender: team}}\n"
+
+
+def by(sender: str) -> str:
+    return LOOP.replace("template: hello", f"template: hello, sender: {sender}")
+
+
+def test_a_step_names_its_sender(tmp_path: Path) -> None:
+    email = planned(tmp_path, PUBLIC + NAMED, by("founder")).steps[0].email
+
+    assert email is not None
+    assert email.sender == "founder"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sender", "said"),
+    [
+        pytest.param(NAMED, "tim", "There is no sender 'tim'. Use one of: founder, team.", id="an unknown one"),
+        pytest.param(
+            "",
+            "tim",
+            "There is no sender 'tim'. Describe it in skene.yaml, below `senders:`.",
+            id="where there is none",
+        ),
+        pytest.param(
+            NAMED + OF_TEAM,
+            "team",
+            "'team' has the address of the topic 'tips', and this email is about 'product': who says no to it in a "
+            "mail program would go on getting mail from there. Name a sender with an address of its own.",
+            id="of whom one click stops another topic alone",
+        ),
+    ],
+)
+def test_a_sender_that_a_step_cannot_have_is_refused(tmp_path: Path, settings: str, sender: str, said: str) -> None:
+    assert fault(tmp_path, PUBLIC + settings, by(sender)).endswith(f".sender {said}")
+
+
+def test_mail_that_was_asked_for_may_come_from_anybody(tmp_path: Path) -> None:
+    loop = by("team").replace("template: hello", "template: asked_for, transactional: true")
+
+    assert planned(tmp_path, PUBLIC + NAMED + OF_TEAM, loop).steps

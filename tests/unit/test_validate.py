@@ -14,10 +14,11 @@ from skene_dagster.checks.scans import Scan
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import validate
 from skene_dagster.cli.validate.database_checks import Answer
-from skene_dagster.cli.validate.validate import _Look
+from skene_dagster.cli.validate.findings import Look
+from skene_dagster.codes import Code
 from skene_dagster.delivery.missing_values import Lack
 from skene_dagster.documents import Document
-from skene_dagster.errors import LoopError, Place, SkeneError
+from skene_dagster.errors import LoopError, Notice, Place, SkeneError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.product.mapped_moments import Unreadable
 from skene_dagster.project import Broken, Project
@@ -67,9 +68,9 @@ def test_a_file_that_is_no_loop_is_refused(settings: Settings, file: str) -> Non
         validate._only(PROJECT, [Path(file)], settings)
 
 
-def printed(project: Project, answer: Answer | None, looks: dict[str, _Look] | None = None) -> list[str]:
+def printed(project: Project, answer: Answer | None, looks: dict[str, Look] | None = None) -> list[str]:
     console = Console(width=100, highlight=False, markup=False, emoji=False, color_system=None)
-    looks = looks or {plan.document.file: _Look("", []) for plan in project.loops}
+    looks = looks or {plan.document.file: Look("", []) for plan in project.loops}
     errors: dict[str, Sequence[SkeneError]] = {broken.file: broken.error.errors for broken in project.broken}
     errors |= answer.loops if answer else {}
     with console.capture() as captured:
@@ -80,8 +81,10 @@ def printed(project: Project, answer: Answer | None, looks: dict[str, _Look] | N
 def test_each_loop_is_printed_with_its_schedule_and_broken_files_after_all() -> None:
     project = Project((a_loop("one"), a_loop("retention")), (a_broken("three"),))
     looks = {
-        "loops/one.yaml": _Look("Tue 03 Mar 2026, 09:00 UTC", [(Place("loops/one.yaml", 7), "It may surprise.")]),
-        "loops/retention.yaml": _Look("", []),
+        "loops/one.yaml": Look(
+            "Tue 03 Mar 2026, 09:00 UTC", [Notice(Place("loops/one.yaml", 7), "It may surprise.", Code.NEVER)]
+        ),
+        "loops/retention.yaml": Look("", []),
     }
 
     assert printed(project, None, looks) == [

@@ -253,8 +253,8 @@ def happened(outcome: Any, reason: Any = None, **more: Any) -> Happened:
             happened("accepted"), "accepted; nothing came back yet", id="accepted before the ledger knew when"
         ),
         pytest.param(
-            happened("accepted", subject="Hi\x1b", delivered_at=NOON),
-            "“Hi\ufffd”\ndelivered 2 Mar 12:00, not clicked",
+            happened("accepted", subject="Hi\x1b", delivered_at=NOON, language="pt-BR"),
+            "“Hi\ufffd”\nin pt-BR, delivered 2 Mar 12:00, not clicked",
             id="delivered",
         ),
         pytest.param(

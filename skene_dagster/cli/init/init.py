@@ -11,6 +11,8 @@ from skene_dagster.cli.init import telling
 from skene_dagster.cli.init.checking import faults_of
 from skene_dagster.cli.init.sources import Found, opened
 from skene_dagster.cli.screen import Screen, open_screen
+from skene_dagster.files import LARGEST
+from skene_dagster.init.columns_file import COLUMNS, columns_text
 from skene_dagster.init.files import project_files
 from skene_dagster.init.first_loop import first_loop
 from skene_dagster.init.proposal import Asked, NothingFound, Proposal, propose
@@ -63,7 +65,7 @@ def init(  # noqa: PLR0913 - each an option
         except NothingFound as nothing:
             screen.labelled("doubt", str(nothing))
             raise click.exceptions.Exit(LOOK) from None
-        texts = project_files(proposal, root)
+        texts = project_files(proposal, root) | _columns(found)
         faults = faults_of(texts, found.url)
     planned = plan(root, texts)
     telling.tell_files(screen, planned)
@@ -87,6 +89,12 @@ def _proposed(screen: Screen, found: Found, asked: Asked, *, asks: bool) -> Prop
             screen.line()
     telling.tell(screen, found, proposal)
     return proposal
+
+
+def _columns(found: Found) -> dict[str, str]:
+    text = columns_text(found.schema)
+    # What is larger could not be read again.
+    return {COLUMNS: text} if len(text.encode()) <= LARGEST else {}
 
 
 def _write(screen: Screen, root: Path, planned: list[Planned], *, asks: bool) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from skene_dagster import locales
 from skene_dagster.cli.screen import Screen, mask
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
-from skene_dagster.delivery.rehearsal import Stage, render
+from skene_dagster.delivery.rehearsal import Stage, language, render
 
 MOST_LINES = 40
 
@@ -40,12 +41,17 @@ def tell(  # noqa: PLR0913 - what an email is made of, and how it is shown
     to = mask(message.to) if masked else message.to
     if stage.mode.name == "redirect":
         to += f", redirected to {stage.settings.redirect_to}"
+    written = {}
+    if stage.email.locale is not None:
+        tag, template = language(stage, templates, user_id, person, account)
+        written = {"Language": f"{locales.spelled(tag) or 'as for everybody else'} ({template}.mjml)"}
     screen.facts(
         {
             "From": message.sender,
             "To": to,
             **({"Reply-To": message.reply_to} if message.reply_to else {}),
             "Subject": message.subject,
+            **written,
             **dict(message.headers),
         }
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from skene_dagster import locales
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
 from skene_dagster.checks import unreadable
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
@@ -35,7 +36,7 @@ from skene_dagster.loops.plan import Query
 from skene_dagster.outcomes.foreseen import of_accounts, of_people
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
-from skene_dagster.settings import load
+from skene_dagster.settings import FILE, Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
@@ -69,10 +70,19 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--as-of", metavar="TIME", callback=_moment, help="The tick, such as 2026-03-14T09:00 (UTC). Default: now."
 )
+@click.option("--locale", metavar="TAG", help="Show the email in a language, such as pt-BR. Default: the user's.")
 @click.option("--open", "browser", is_flag=True, help="Show the email in the browser, too.")
 @click.pass_obj
 def preview(
-    root: Path, *, loop: str, step: str | None, user: str | None, sample: int, as_of: datetime | None, browser: bool
+    root: Path,
+    *,
+    loop: str,
+    step: str | None,
+    user: str | None,
+    sample: int,
+    as_of: datetime | None,
+    locale: str | None,
+    browser: bool,
 ) -> None:
     """Show who would get which email of LOOP, and why.
 
@@ -83,12 +93,14 @@ def preview(
     project = load_project(settings)
     plan = plan_of(project, loop)
     steps = steps_of(plan, step, sends)
+    if locale is not None:
+        _check_locale(locale, settings)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         mode = modes.choose(settings)
         moment = as_of or database_clock(engine)()
         refuse_what_cannot_run(engine, settings, plan, moment)
-        stages = [Stage(engine, plan, one, settings, mode, moment, project.loops) for one in steps]
+        stages = [Stage(engine, plan, one, settings, mode, moment, project.loops, locale) for one in steps]
         if user is not None:
             told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
         else:
@@ -97,6 +109,15 @@ def preview(
         engine.dispose()
     if not all(told):
         raise click.exceptions.Exit(LOOK)
+
+
+def _check_locale(locale: str, settings: Settings) -> None:
+    if settings.users.locale is None:
+        said = f"{FILE} does not say where a user's language is, so all get the same email. Add `users.locale`."
+        raise click.BadParameter(said, param_hint="--locale")
+    if not locales.tag_of(locale):
+        said = f"{locale!r} is not a language tag. Write one like de or pt-BR."
+        raise click.BadParameter(said, param_hint="--locale")
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:

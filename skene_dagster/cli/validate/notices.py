@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost, lost
-from skene_dagster.errors import Place
+from skene_dagster.codes import Code
+from skene_dagster.errors import Notice, Place
 from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
@@ -32,7 +33,7 @@ _EACH_DAY = 100
 _TIMES_SHOWN = 3
 
 
-def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: datetime) -> Iterator[tuple[Place, str]]:
+def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: datetime) -> Iterator[Notice]:
     """List what may surprise; `answer` is None if the database was not queried."""
     for number, step in enumerate(plan.steps):
         if isinstance(step.trigger, Schedule):
@@ -43,75 +44,74 @@ def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: da
     yield from _of_the_goal(plan)
 
 
-def of_all_loops(plan: AllLoops) -> Iterator[tuple[Place, str]]:
+def of_all_loops(plan: AllLoops) -> Iterator[Notice]:
     """List what may surprise of what skene.yaml says of all loops together."""
     if plan.goals and not plan.holdout:
         said = "Nobody is held out of all loops, so nobody will know whether they work together. Write `holdout: 2%`."
-        yield plan.document.place(("goal",)), said
+        yield Notice(plan.document.place(("goal",)), said, Code.NO_HOLDOUT)
     elif plan.holdout and not plan.goals:
         said = (
             "Nobody will know whether the loops work together: there is no goal. Write `goal: {returns_within: 28d}`."
         )
-        yield plan.document.place(("holdout",)), said
+        yield Notice(plan.document.place(("holdout",)), said, Code.NO_GOAL)
     elif plan.goals:
-        yield plan.document.place(("holdout",)), of_share(plan.holdout)
+        yield Notice(plan.document.place(("holdout",)), of_share(plan.holdout), Code.SMALLEST_EFFECT)
 
 
-def _of_the_goal(plan: LoopPlan) -> Iterator[tuple[Place, str]]:
+def _of_the_goal(plan: LoopPlan) -> Iterator[Notice]:
     if plan.goals and not plan.holdout:
         said = "Nobody is held out, so nobody will know whether the loop works. Write `holdout: 10%`."
-        yield plan.document.place(("goal",)), said
+        yield Notice(plan.document.place(("goal",)), said, Code.NO_HOLDOUT)
     elif plan.holdout and not plan.goals:
         said = "The loop has no goal, so nobody will know whether it works. Write `goal: {returns_within: 14d}`."
-        yield plan.document.place(("holdout",)), said
+        yield Notice(plan.document.place(("holdout",)), said, Code.NO_GOAL)
     elif plan.goals:
-        yield plan.document.place(("holdout",)), of_share(plan.holdout, per_account=is_per_account(plan))
+        said = of_share(plan.holdout, per_account=is_per_account(plan))
+        yield Notice(plan.document.place(("holdout",)), said, Code.SMALLEST_EFFECT)
 
 
-def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetime) -> Iterator[tuple[Place, str]]:
+def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetime) -> Iterator[Notice]:
     path = ("steps", number, "trigger")
     if trap := trap_of_timezone(schedule.timezone):
-        yield plan.document.place((*path, "timezone")), trap
+        yield Notice(plan.document.place((*path, "timezone")), trap, Code.ZONE)
     if either := either_day(schedule.cron):
         day, weekday = either
         on = "it runs on every day that matches either, not only on days that match both."
         what = f"Day {day} OR weekday {weekday}: {on}"
         following = "\n".join(f"  {_day(tick)}" for tick in islice(ticks(schedule, now), _TICKS_SHOWN))
         place = plan.document.place((*path, "cron"))
-        yield place, f"{what} The next {_TICKS_SHOWN} ticks ({schedule.timezone}):\n{following}"
+        said = f"{what} The next {_TICKS_SHOWN} ticks ({schedule.timezone}):\n{following}"
+        yield Notice(place, said, Code.EITHER_DAY)
 
 
 def _of_a_query(
     plan: LoopPlan, number: int, step: StepPlan, query: Query, settings: Settings, answer: "Answer | None"
-) -> Iterator[tuple[Place, str]]:
+) -> Iterator[Notice]:
     users, nullable = settings.users, answer.nullable if answer else None
     path = ("steps", number, "condition", "query")
     place = plan.document.text_place(path)
     if query.sqlite is None and nullable is None:
-        yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
+        yield Notice(place, f"{query.needs_tidb}; the embedded SQLite database cannot run it.", Code.NEEDS_TIDB)
     lines, unique = plan.document.text_lines(path), answer.unique if answer else None
     if found := repeated(query, selected_from(step, settings), lines, schema=settings.schema, unique=unique):
-        yield _below(place, found.line), _comes_twice(found, "An account" if step.per_account else "A user")
+        said = _comes_twice(found, "An account" if step.per_account else "A user")
+        yield Notice(_below(place, found.line), said, Code.COMES_TWICE)
     for missed in forgotten(query) if query.tables == (users.table,) else ():
         if _may_be_null(missed, nullable):
             who = f"Users whose {missed.column} is NULL are not among them."
             instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
-            yield (
-                plan.document.text_place(path, missed.at),
-                f"{who} To include them, write instead:\n  {instead}",
-            )
+            said = f"{who} To include them, write instead:\n  {instead}"
+            yield Notice(plan.document.text_place(path, missed.at), said, Code.NEVER)
 
 
-def _of_its_windows(
-    plan: LoopPlan, number: int, step: StepPlan, query: Query, now: datetime
-) -> Iterator[tuple[Place, str]]:
+def _of_its_windows(plan: LoopPlan, number: int, step: StepPlan, query: Query, now: datetime) -> Iterator[Notice]:
     schedule = step.trigger
     if not isinstance(schedule, Schedule):
         return
     place = plan.document.text_place(("steps", number, "condition", "query"))
     for window in query.windows:
         if found := lost(window, map(in_utc, ticks(schedule, now)), ZoneInfo(schedule.timezone)):
-            yield _below(place, window.line - 1), _left_out(found, window, schedule)
+            yield Notice(_below(place, window.line - 1), _left_out(found, window, schedule), Code.BETWEEN_TICKS)
 
 
 def _below(place: Place, lines: int) -> Place:

@@ -1,6 +1,5 @@
 """skene-dagster validate."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,20 +11,20 @@ import click
 from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import LABEL, Screen, open_screen
-from skene_dagster.cli.validate.notices import next_ticks, notices, of_all_loops
-from skene_dagster.errors import DocumentError, Place, SkeneError
+from skene_dagster.cli.validate.findings import Finding, Look, findings, of_a_loop, of_the_project
+from skene_dagster.cli.validate.formats import to_github, to_json, to_sarif
+from skene_dagster.cli.validate.notices import next_ticks, notices
+from skene_dagster.delivery.email.translations import between_languages, unreached
+from skene_dagster.errors import DocumentError, Notice, SkeneError
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.triggers import Schedule
 from skene_dagster.project import Project, load_project
-from skene_dagster.settings import FILE, Settings, load
+from skene_dagster.settings import Settings, load
 from skene_dagster.wording import how_many
 
 if TYPE_CHECKING:
-    from skene_dagster.checks.scans import Scan
     from skene_dagster.cli.validate.database_checks import Answer
-
-_WIDEST_SQL = 70
 
 
 @click.command()
@@ -33,34 +32,109 @@ _WIDEST_SQL = 70
 @click.option(
     "--database", is_flag=True, help="Also check against the database: tables, columns, and the exact SQL. Only reads."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="For people; or for programs: one JSON object, SARIF 2.1.0, or annotations of GitHub.",
+)
 @click.pass_obj
-def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
+def validate(root: Path, files: Sequence[Path], *, database: bool, form: str) -> None:
     """Check skene.yaml, every loop and its templates, and pages of your own; or only the given loop FILES.
 
     Nothing is run, written or sent. Each error names its file and line.
     """
-    screen = open_screen()
+    if form == "text":
+        checked = _checked(root, files, database=database)
+        _tell(checked)
+        wrong = checked.wrong
+    else:
+        try:
+            checked = _checked(root, files, database=database)
+        except SkeneError as error:
+            # Nothing else can be checked: it is what there is to tell.
+            click.echo(_written(form, Finding.of(error), None, root), nl=False)
+            wrong = [error]
+        else:
+            found = findings(checked.project, checked.errors, checked.looks, checked.answer, checked.more)
+            click.echo(_written(form, found, checked.database, root), nl=False)
+            wrong = checked.wrong
+    if wrong:
+        raise click.exceptions.Exit(WRONG_FILES if WRONG_FILES in map(exit_code, wrong) else REFUSED)
+
+
+def _written(form: str, found: Sequence[Finding], database: str | None, root: Path) -> str:
+    match form:
+        case "json":
+            return to_json(found, database)
+        case "sarif":
+            return to_sarif(found, root)
+        case _:
+            return to_github(found, root)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What is known of a project."""
+
+    settings: Settings
+    project: Project
+    errors: dict[str, Sequence[SkeneError]]
+    """Those of each file."""
+    looks: dict[str, Look]
+    answer: "Answer | None"
+    more: list[Notice]
+
+    @property
+    def database(self) -> str | None:
+        """What it was checked against."""
+        return self.answer.database if self.answer is not None and self.answer.unreachable is None else None
+
+    @property
+    def wrong(self) -> list[SkeneError]:
+        """All errors."""
+        found = [error for errors in self.errors.values() for error in errors]
+        if self.answer is not None:
+            found += self.answer.settings
+            found += [self.answer.unreachable] if self.answer.unreachable is not None else []
+        return found
+
+
+def _checked(root: Path, files: Sequence[Path], *, database: bool) -> _Checked:
+    """Check a project, or some files of it.
+
+    Raises:
+        SkeneError: nothing else can be checked before this is right.
+    """
     settings = load(root)
     project = _only(load_project(settings), files, settings)
-    answer = _ask(screen, settings, project) if database else None
+    answer = _ask(open_screen(), settings, project) if database else None
     errors: dict[str, Sequence[SkeneError]] = {broken.file: broken.error.errors for broken in project.broken}
     if not files:
         errors |= _wrong_pages(settings)
-    unreachable = None
     if answer is not None:
         errors |= answer.loops
-        unreachable = answer.unreachable
-        for error in answer.settings:
-            screen.error(error)
     looks = _looked_at(project, errors, settings, answer)
-    _print_loops(screen, project, errors, looks, answer)
-    wrong = [error for found in errors.values() for error in found] + (list(answer.settings) if answer else [])
+    # Which files a loop uses that is broken, nobody knows.
+    more = list(unreached(settings, project.loops)) if not files and not errors else []
+    return _Checked(settings, project, errors, looks, answer, more)
+
+
+def _tell(checked: _Checked) -> None:
+    screen, errors, answer = open_screen(), checked.errors, checked.answer
+    for error in answer.settings if answer else ():
+        screen.error(error)
+    _print_loops(screen, checked.project, errors, checked.looks, answer)
+    for notice in checked.more:
+        screen.labelled("notice", str(notice.place), notice.says)
+    unreachable = answer.unreachable if answer else None
     if unreachable is not None:
         screen.error(unreachable)
     screen.line()
-    screen.paragraph(_summary(sum(plan.document.file not in errors for plan in project.loops), len(wrong), answer))
-    if wrong or unreachable is not None:
-        raise click.exceptions.Exit(WRONG_FILES if WRONG_FILES in map(exit_code, wrong) else REFUSED)
+    well = sum(plan.document.file not in errors for plan in checked.project.loops)
+    screen.paragraph(_summary(well, len(checked.wrong) - (unreachable is not None), answer))
 
 
 def _wrong_pages(settings: Settings) -> dict[str, Sequence[SkeneError]]:
@@ -105,27 +179,20 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
     )
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What there is to say of a loop without errors."""
-
-    next_ticks: str
-    notices: list[tuple[Place, str]]
-
-
 def _looked_at(
     project: Project, errors: dict[str, Sequence[SkeneError]], settings: Settings, answer: "Answer | None"
-) -> dict[str, _Look]:
+) -> dict[str, Look]:
     """Examine each loop without errors; a failure is reported as an error of its file."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
-    found: dict[str, _Look] = {}
+    found: dict[str, Look] = {}
     for plan in project.loops:
         file = plan.document.file
         if file in errors:
             continue
         try:
             with boundary.around(file):
-                found[file] = _Look(next_ticks(plan, now), list(notices(plan, settings, answer, now)))
+                said = [*notices(plan, settings, answer, now), *between_languages(settings, plan)]
+                found[file] = Look(next_ticks(plan, now), said)
         except DocumentError as error:
             errors[file] = error.errors
     return found
@@ -135,7 +202,7 @@ def _print_loops(
     screen: Screen,
     project: Project,
     errors: dict[str, Sequence[SkeneError]],
-    looks: dict[str, _Look],
+    looks: dict[str, Look],
     answer: "Answer | None",
 ) -> None:
     width = max((len(plan.name) for plan in project.loops), default=0)
@@ -146,20 +213,10 @@ def _print_loops(
         screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
         if look.next_ticks:
             screen.paragraph(f"Next tick: {look.next_ticks}", LABEL)
-        for place, text in look.notices:
-            screen.labelled("notice", str(place), text)
-        for scan in answer.scans.get(plan.document.file, ()) if answer else ():
-            screen.labelled("notice", str(scan.place), _whole_table(scan))
-        for bad in answer.unreadable.get(plan.document.file, ()) if answer else ():
-            screen.labelled("notice", plan.document.file, str(bad))
-        for lack in answer.lacking.get(plan.document.file, ()) if answer else ():
-            screen.labelled("notice", str(lack.place), lack.says)
-    for place, text in of_all_loops(project.all_loops):
-        screen.labelled("notice", str(place), text)
-    for suspect in answer.suspects if answer else ():
-        screen.labelled("notice", str(suspect.place), suspect.says)
-    for bad in answer.unreadable.get(FILE, ()) if answer else ():
-        screen.labelled("notice", FILE, str(bad))
+        for notice in of_a_loop(plan, look, answer):
+            screen.labelled("notice", str(notice.place), notice.says)
+    for notice in of_the_project(project, answer):
+        screen.labelled("notice", str(notice.place), notice.says)
     for found in errors.values():
         for error in found:
             screen.error(error)
@@ -168,15 +225,6 @@ def _print_loops(
 def _when(plan: LoopPlan) -> str:
     times = dict.fromkeys(step.trigger for step in plan.steps if isinstance(step.trigger, Schedule))
     return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if times else ""
-
-
-def _whole_table(scan: "Scan") -> str:
-    reads = f"Every run reads all of {scan.table} ({scan.rows} rows)."
-    if not scan.index:
-        return f"{reads} No index would help the condition as it is written."
-    # Indented, so that the lines stay as they are, and can be copied.
-    statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
-    return f"{reads} An index may avoid this:\n{statement}"
 
 
 def _summary(ok: int, wrong: int, answer: "Answer | None") -> str:

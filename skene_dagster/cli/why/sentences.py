@@ -198,9 +198,11 @@ class Speaker:
             said.append("opened, not clicked")
         elif one.delivered_at is not None:
             said.append("not clicked")
+        language = f"in {clean(one.language)}, " if one.language else ""
         if said:
-            return ", ".join(said)
-        return "accepted" + (f" {self.at(one.accepted_at)}" if one.accepted_at else "") + "; nothing came back yet"
+            return language + ", ".join(said)
+        accepted = "accepted" + (f" {self.at(one.accepted_at)}" if one.accepted_at else "")
+        return f"{language}{accepted}; nothing came back yet"
 
     def outside(self, one: Outside) -> str:
         """Say when they left, or that they never were inside."""

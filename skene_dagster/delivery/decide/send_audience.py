@@ -256,7 +256,8 @@ class SendAudience:
 
     def planned(self, now: datetime) -> Planned:
         """Say what emails count for that are decided at a moment; in simulated time their tick says when it is."""
-        return Planned(self.as_of if self._is_simulated(now) else now, self.settings.domain_of(self.email.topic))
+        domain = self.settings.domain_of(self.email.topic, self.email.sender)
+        return Planned(self.as_of if self._is_simulated(now) else now, domain)
 
     def arbiter(
         self, connection: Connection, others: Sequence[LoopPlan], now: datetime, *, has_plans: bool = True

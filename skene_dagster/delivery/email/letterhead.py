@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from email.header import Header
 from email.utils import quote
 
+from skene_dagster.loops.plan import Email
 from skene_dagster.settings import Sender, Settings
 from skene_dagster.settings.addresses import address_of
 
@@ -23,13 +24,13 @@ class Letterhead:
     say no to."""
 
     @staticmethod
-    def of(settings: Settings, topic: str | None) -> "Letterhead":
-        """Return that of a topic's emails; its link is an example, which unsubscribes nobody."""
-        sender = settings.sender_of(topic)
-        if topic is None:
+    def of(settings: Settings, email: Email) -> "Letterhead":
+        """Return that of an email; its link is an example, which unsubscribes nobody."""
+        sender = settings.sender_of(email.topic, email.sender)
+        if email.topic is None:
             return Letterhead(sender)
         link = page_of(sender.public_url, EXAMPLE) if sender.public_url else None
-        return Letterhead(sender, _list_id(settings, topic), link)
+        return Letterhead(sender, _list_id(settings, email.topic), link)
 
     def headers(self, url: str) -> tuple[tuple[str, str], ...]:
         """Write the headers of a marketing email by which mail programs offer to unsubscribe at an address."""
@@ -44,7 +45,7 @@ def page_of(base: str, token: str) -> str:
 
 
 def _list_id(settings: Settings, topic: str) -> str:
-    """Name a topic as RFC 2919 has it."""
+    """Name a topic as RFC 2919 has it: the same, whoever writes about it."""
     title = settings.topics[topic].title
     # RFC 2047: an encoded word has 75 characters at most. Python, 2026-11: it allows 76.
     phrase = f'"{quote(title)}"' if title.isascii() else Header(title, "utf-8", maxlinelen=75).encode(linesep="")

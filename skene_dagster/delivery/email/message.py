@@ -34,6 +34,8 @@ class Message:
     headers: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, str], ...]
     """ASCII letters, digits, `_` and `-` only; our ids, nothing personal."""
+    language: str = ""
+    """The tag of the files it is made from, such as `pt-BR`; empty: those for everybody. No provider is told."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def keep_bytes(connection: Connection, batch_ids: Collection[str]) -> set[str]:
 def drop_bytes(connection: Connection, batch_ids: Collection[str]) -> None:
     """Throw away the bytes of batches that have waited for too long; what they hold is listed in `send_ids`."""
     gone = update(batches).where(batches.c.batch_id.in_(batch_ids))
-    connection.execute(gone.values(payload=None, recipients=None, domains=None))
+    connection.execute(gone.values(payload=None, recipients=None, domains=None, languages=None))
 
 
 def _locked(connection: Connection, some: Sequence[SendOf]) -> tuple[list[SendOf], list[tuple[Batch, bool]]]:

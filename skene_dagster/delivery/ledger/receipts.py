@@ -26,6 +26,10 @@ AT_ONCE = 1_000
 """Emails of one statement."""
 
 
+NO_LANGUAGE = "-"
+"""In a list of languages: the email was made from the files for everybody."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """An accepted email, and when what became of it; each moment is the earliest that was told."""
@@ -52,6 +56,8 @@ class Receipt:
     clicked_at: datetime | None = None
     last_clicked_at: datetime | None = None
     unsubscribed_at: datetime | None = None
+    language: str | None = None
+    """The tag of the files that it was made from; None: those for everybody, or it is not known."""
 
 
 _FORGOTTEN = "opens_forgotten_until"
@@ -60,7 +66,12 @@ _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
 
 def write(
-    connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str], domains: Sequence[str]
+    connection: Connection,
+    batch_id: str,
+    send_ids: Sequence[str],
+    named: Sequence[str],
+    domains: Sequence[str],
+    languages: Sequence[str] = (),
 ) -> int:
     """Write those of the sends of a batch that are accepted and have no receipt yet; count them.
 
@@ -68,23 +79,28 @@ def write(
         send_ids: at least one; whose emails the batch's bytes hold, in their order.
         named: what the list of suppressions knows them by, in the same order; nothing where that is not known.
         domains: of their addresses, likewise.
+        languages: of the emails, likewise.
     """
     addresses = [name for name in named if is_of_an_address(name)]
     known = addresses if len(addresses) == len(send_ids) else [None] * len(send_ids)
     places = domains if len(domains) == len(send_ids) else [None] * len(send_ids)
+    tags = [None if tag == NO_LANGUAGE else tag for tag in languages]
+    tags = tags if len(tags) == len(send_ids) else [None] * len(send_ids)
     values: dict[str, object] = {"batch": batch_id}
-    for n, one in enumerate(zip(send_ids, known, places, strict=True)):
-        values[f"send_{n}"], values[f"recipient_{n}"], values[f"domain_{n}"] = one
+    for n, one in enumerate(zip(send_ids, known, places, tags, strict=True)):
+        values |= {f"{name}_{n}": value for name, value in zip(_TOLD, one, strict=True)}
     return connection.execute(_write(len(send_ids)), values).rowcount
+
+
+_TOLD = ("send", "recipient", "domain", "language")
 
 
 @lru_cache(maxsize=128)
 def _write(count: int) -> Insert:
     """Say once for each size how receipts are written: to build it takes longer than to execute it."""
-    names = ("send", "recipient", "domain")
-    binds = [[bindparam(f"{name}_{n}", type_=String) for name in names] for n in range(count)]
+    binds = [[bindparam(f"{name}_{n}", type_=String) for name in _TOLD] for n in range(count)]
     kept = ("send_id", "provider_id", "mode", "loop", "step", "user_id", "accepted_at")
-    told = (case(*((sends.c.send_id == one[0], one[n]) for one in binds)) for n in (1, 2))
+    told = (case(*((sends.c.send_id == one[0], one[n]) for one in binds)) for n in range(1, len(_TOLD)))
     rows = select(*(sends.c[name] for name in kept), *told)
     accepted = rows.where(
         sends.c.batch_id == bindparam("batch"),
@@ -93,7 +109,7 @@ def _write(count: int) -> Insert:
         # What is settled a second time, after a COMMIT without an answer, has one.
         ~exists().where(receipts.c.send_id == sends.c.send_id),
     )
-    return insert(receipts).from_select([*kept, "recipient", "domain"], accepted)
+    return insert(receipts).from_select([*kept, *_TOLD[1:]], accepted)
 
 
 def read(connection: Connection, send_ids: Collection[str], provider_ids: Collection[str]) -> list[Receipt]:

@@ -14,6 +14,7 @@ from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.decisions.account_sends import put_back
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
+from skene_dagster.delivery.ledger.receipts import NO_LANGUAGE
 from skene_dagster.delivery.ledger.settling import leave_later
 from skene_dagster.delivery.model import NEXT_TICK, Batch, BatchState, DeferReason, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -112,11 +113,7 @@ def put_off(connection: Connection, batch_id: str, attempts: int, due_at: dateti
     """
     connection.execute(
         update(batches)
-        .where(
-            batches.c.batch_id == batch_id,
-            batches.c.attempts == attempts,
-            batches.c.state.in_(OPEN),
-        )
+        .where(batches.c.batch_id == batch_id, batches.c.attempts == attempts, batches.c.state.in_(OPEN))
         .values(due_at=due_at, error=cut(said, 500))
     )
 
@@ -129,6 +126,7 @@ def freeze(  # noqa: PLR0913 - what is frozen, and of whom, each by its name
     frozen: Frozen | None,
     recipients: Sequence[str],
     domains: Sequence[str],
+    languages: Sequence[str],
     provider: str,
     left_out: Mapping[str, LeftOut],
     now: datetime,
@@ -139,7 +137,8 @@ def freeze(  # noqa: PLR0913 - what is frozen, and of whom, each by its name
     in which nobody is left (frozen None) is settled, or split if some of it are sent later.
 
     Args:
-        recipients: the hashes under which those in the bytes may be suppressed; domains: of their addresses, in order.
+        recipients: the hashes under which those in the bytes may be suppressed.
+        domains, languages: of their addresses, and of the emails, in order; an empty one is that for everybody.
     """
     moments = {identity: why.until for identity, why in left_out.items() if isinstance(why, NotYet)}
     state: BatchState = "frozen" if frozen is not None else "split" if moments else "settled"
@@ -151,6 +150,7 @@ def freeze(  # noqa: PLR0913 - what is frozen, and of whom, each by its name
             "send_ids": " ".join(frozen.send_ids),
             "recipients": " ".join(recipients),
             "domains": " ".join(domains),
+            "languages": " ".join(one or NO_LANGUAGE for one in languages),
             "provider": provider,
             "size": len(frozen.send_ids),
             "frozen_at": now,

@@ -33,7 +33,9 @@ from skene_dagster.store.tables import Moment, batches, sends
 DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
 
-_SETTLED = select(batches.c.mode, batches.c.loop, batches.c.step, batches.c.recipients, batches.c.domains)
+_SETTLED = select(
+    batches.c.mode, batches.c.loop, batches.c.step, batches.c.recipients, batches.c.domains, batches.c.languages
+)
 
 
 def settle(
@@ -50,8 +52,8 @@ def settle(
         values |= {f"send_{n}": identity, f"id_{n}": provider_id}
     written = 0
     if connection.execute(_accept(len(provider_ids)), values).rowcount:
-        named, domains = (batch.recipients or "").split(), (batch.domains or "").split()
-        written = receipts.write(connection, batch_id, [*provider_ids], named, domains)
+        told = [(text or "").split() for text in (batch.recipients, batch.domains, batch.languages)]
+        written = receipts.write(connection, batch_id, [*provider_ids], *told)
     state: BatchState = "accepted" if write_back else "settled"
     connection.execute(
         batch_becomes(batch_id, state, from_=("frozen", "in_doubt")).values(
@@ -60,6 +62,7 @@ def settle(
             payload=None,
             recipients=None,
             domains=None,
+            languages=None,
             unresolved_since=None,
             error=None,
             owner=None,
@@ -165,7 +168,14 @@ def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetim
         batch_becomes(batch_id, "settled", from_=UNSENT)
         .where(batches.c.unresolved_since.is_(None))
         .values(
-            settled_at=now, payload=None, recipients=None, domains=None, owner=None, lease_until=None, planned_on=None
+            settled_at=now,
+            payload=None,
+            recipients=None,
+            domains=None,
+            languages=None,
+            owner=None,
+            lease_until=None,
+            planned_on=None,
         )
     ).rowcount
     if dropped:
@@ -245,6 +255,7 @@ def _close(
                 payload=None,
                 recipients=None,
                 domains=None,
+                languages=None,
                 unresolved_since=None,
                 owner=None,
                 lease_until=None,

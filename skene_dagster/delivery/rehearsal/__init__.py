@@ -5,7 +5,7 @@ skene_* tables are not there yet, everybody enters for the first time.
 """
 
 from skene_dagster.delivery.rehearsal.rehearse import held_before, rehearse, rehearse_recipient, rehearse_user
-from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, budgets_of, known, render
+from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, budgets_of, known, language, render
 
 __all__ = [
     "Case",
@@ -14,6 +14,7 @@ __all__ = [
     "budgets_of",
     "held_before",
     "known",
+    "language",
     "rehearse",
     "rehearse_recipient",
     "rehearse_user",

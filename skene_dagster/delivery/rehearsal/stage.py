@@ -76,6 +76,8 @@ class Stage:
     as_of: datetime
     others: Sequence[LoopPlan] = ()
     """The loops of the project, with which it shares the emails of a day."""
+    locale: str | None = None
+    """In whose language its emails are shown; None: in that of their recipients."""
 
     @cached_property
     def audience(self) -> SendAudience:
@@ -115,7 +117,8 @@ def budgets_of(stage: Stage) -> list[DaysBudget]:
         if not inspect(connection).has_table(warm_ups.name):
             return []
         found = budgets(connection, stage.settings, stage.mode.name, stage.as_of)
-    return [one for one in found if one.domain in {None, stage.settings.domain_of(stage.email.topic)}]
+    domain = stage.settings.domain_of(stage.email.topic, stage.email.sender)
+    return [one for one in found if one.domain in {None, domain}]
 
 
 def render(
@@ -134,15 +137,27 @@ def render(
     """
     return templates.render(
         in_variant(stage.email, _variant(stage, user_id, account)),
-        user=person.columns,
+        user=_user(stage, person),
         row=row,
         account=account,
-        letterhead=Letterhead.of(stage.settings, stage.email.topic),
+        letterhead=Letterhead.of(stage.settings, stage.email),
         send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",
         loop=stage.plan.name,
         step=stage.step.name,
     )
+
+
+def language(
+    stage: Stage, templates: Templates, user_id: object, person: Person, account: Mapping[str, object] = _NONE
+) -> tuple[str, str]:
+    """Say in which language `render` makes an email, as a tag (empty: as for all others), and by which template."""
+    return templates.language(in_variant(stage.email, _variant(stage, user_id, account)), _user(stage, person))
+
+
+def _user(stage: Stage, person: Person) -> Mapping[str, object]:
+    column = stage.email.locale
+    return person.columns if column is None or stage.locale is None else {**person.columns, column: stage.locale}
 
 
 def _variant(stage: Stage, user_id: object, account: Mapping[str, object]) -> str | None:

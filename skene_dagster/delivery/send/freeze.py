@@ -76,6 +76,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         for name in (*people[mailed[send_id]].names, *accounts.names(send_id))
     ]
     domains = {message.send_id: message.to.rpartition("@")[2].lower() for message in messages}
+    languages = {message.send_id: message.language for message in messages}
     ours = ledger.freeze(
         connection,
         batch.batch_id,
@@ -83,6 +84,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         frozen=frozen,
         recipients=recipients,
         domains=[domains[send_id] for send_id in (frozen.send_ids if frozen else ())],
+        languages=[languages[send_id] for send_id in (frozen.send_ids if frozen else ())],
         provider=name,
         left_out=left_out,
         now=now,
@@ -212,9 +214,9 @@ def _render(
         decided_as_of=batch.as_of,
         **_reached(connection, batch, waiting, accounts, source, session),
     )
-    letterhead = Letterhead.of(settings, email.topic)
+    letterhead = Letterhead.of(settings, email)
     is_live = mode.name == "live"
-    links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
+    links = Links.of(connection, settings, email, is_live=is_live, ledger_id=source.ledger_id)
     emails = source.emails(connection, batch, waiting, accounts)
     messages: list[Message] = []
     left_out: Reasons = {}

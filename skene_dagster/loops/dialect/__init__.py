@@ -179,7 +179,7 @@ def _in_its_place(place: Place) -> Iterator[None]:
         if line is not None and bad.line is not None:
             line += bad.line - 1
         exact = Place(place.file, line, place.part)
-        raise QueryRejected(bad.message, advice=bad.advice, place=exact) from None
+        raise QueryRejected(bad.message, advice=bad.advice, place=exact, code=bad.code) from None
     except RecursionError:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 

@@ -3,14 +3,16 @@
 import re
 import unicodedata
 
+from skene_dagster.codes import Code
 from skene_dagster.text_lines import TextLines
 
 
 class Refusal(Exception):
     """What is wrong with the SQL, what to do, and in which of its lines (if that is known)."""
 
-    def __init__(self, message: str, advice: str = "", line: int | None = None) -> None:
+    def __init__(self, message: str, advice: str = "", line: int | None = None, code: Code = Code.SQL) -> None:
         super().__init__(message)
+        self.code = code
         self.message = message
         self.advice = advice
         self.line = line

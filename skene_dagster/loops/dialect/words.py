@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from skene_dagster.codes import Code
 from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 
@@ -12,14 +13,18 @@ _LARGEST_EXPONENT = "308"
 def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
-        raise Refusal("The query is empty.", "Write one SELECT of the users.")
+        raise Refusal("The query is empty.", "Write one SELECT of the users.", code=Code.ONE_SELECT)
     first = next((word for word in words if word.text != "("), words[0])
     if first.upper not in ("SELECT", "WITH"):
         does = known.STATEMENTS.get(first.upper)
         if first.upper == "TABLE" and len(words) > 1:
-            raise Refusal("TABLE is not a SELECT.", f"Write SELECT * FROM {words[1].text}.", first.line)
+            raise Refusal(
+                "TABLE is not a SELECT.", f"Write SELECT * FROM {words[1].text}.", first.line, code=Code.ONE_SELECT
+            )
         what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
-        raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
+        raise Refusal(
+            f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line, code=Code.ONE_SELECT
+        )
 
 
 def refuse_second_statement(words: list[Word]) -> None:
@@ -27,7 +32,10 @@ def refuse_second_statement(words: list[Word]) -> None:
     for word, following in pairwise(words):
         if word.upper == ";":
             raise Refusal(
-                f"There is a second statement after the semicolon: {following.text} …", "Remove it.", following.line
+                f"There is a second statement after the semicolon: {following.text} …",
+                "Remove it.",
+                following.line,
+                code=Code.ONE_SELECT,
             )
 
 
@@ -51,11 +59,13 @@ def refuse_function(words: list[Word], at: int) -> None:
     word = words[at]
     upper = word.upper
     if upper in known.REFUSED_FUNCTIONS:
-        raise Refusal(f"{upper}() cannot be used.", known.REFUSED_FUNCTIONS[upper], word.line)
+        raise Refusal(f"{upper}() cannot be used.", known.REFUSED_FUNCTIONS[upper], word.line, code=Code.FUNCTION)
     if upper in known.REFUSED_WORDS:
         raise Refusal(f"{upper} cannot be used.", known.REFUSED_WORDS[upper], word.line)
     if upper not in known.FUNCTIONS:
-        raise Refusal(f"{word.text}() is not a supported function.", "Use MySQL's built-in ones.", word.line)
+        raise Refusal(
+            f"{word.text}() is not a supported function.", "Use MySQL's built-in ones.", word.line, code=Code.FUNCTION
+        )
 
 
 def refuse_word(word: Word, before: Word | None, after: Word | None) -> None:

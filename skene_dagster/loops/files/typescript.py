@@ -40,17 +40,19 @@ def parse_typescript(text: str, shown: str) -> Document:
     tree = Parser(Language(tree_sitter_typescript.language_typescript())).parse(text.encode())
     if tree.root_node.has_error:
         raise _syntax_error(tree.root_node, text, shown)
-    reading = _Reading(shown)
+    reading = _Reading(shown, text.encode())
     data = reading.loop(tree.root_node)
-    return Document(shown, data, reading.lines, reading.texts)
+    return Document(shown, data, reading.lines, reading.texts, reading.columns)
 
 
 class _Reading:
     """One reading of one file: the values, and where each stands."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, source: bytes) -> None:
         self.shown = shown
+        self._rows = source.split(b"\n")
         self.lines: dict[Path_, int] = {}
+        self.columns: dict[Path_, int] = {}
         self.texts: dict[Path_, TextLines] = {}
         self._values = 0
 
@@ -75,6 +77,11 @@ class _Reading:
         self.lines[()] = _line(call)
         return self._value(given[0], ())
 
+    def _column(self, node: Node) -> int:
+        # tree-sitter, 2026-12: counts bytes.
+        place = node.start_point
+        return len(self._rows[place.row][: place.column].decode(errors="replace")) + 1
+
     def _value(self, node: Node, path: Path_) -> Any:
         node = _bare(node)
         self._values += 1
@@ -83,6 +90,7 @@ class _Reading:
         if len(path) > DEEPEST:
             self._refuse("The values are nested too deeply.", "", node)
         self.lines.setdefault(path, _line(node))
+        self.columns.setdefault(path, self._column(node))
         match node.type:
             case "object":
                 return self._object(node, path)
@@ -110,6 +118,7 @@ class _Reading:
             if name in found:
                 self._refuse(f"'{cut(name)}' appears twice.", "Keep one.", pair, path)
             self.lines[inner] = _line(pair)
+            self.columns[inner] = self._column(pair)
             found[name] = self._value(value, inner)
         return found
 

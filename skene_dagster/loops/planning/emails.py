@@ -7,12 +7,13 @@ from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops import model
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import Email
+from skene_dagster.loops.plan import Email, LinkTags
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
 from skene_dagster.loops.times.hours import ANY_HOUR, ON_TIME, Hours
 from skene_dagster.settings import FILE, Accounts, Feature, Keyed, Milestone, Settings
+from skene_dagster.settings.utm import LoopUtm
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -26,6 +27,7 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
     by_row: bool,
     per_account: bool,
     topic: str,
+    utm: LinkTags | None,
     settings: Settings,
     faults: Faults,
 ) -> Email:
@@ -37,6 +39,7 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         by_row: single rows trigger the step.
         per_account: it is about an account.
         topic: of the loop's marketing emails.
+        utm: what its links say.
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
@@ -69,12 +72,13 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
     hours = _hours(email, path, settings, faults)
+    locale = {settings.users.locale} if settings.users.locale else set()
     zone = {settings.users.timezone} if settings.users.timezone and hours != ANY_HOUR else set()
     return Email(
         provider=email.provider or settings.sender.provider,
         template=email.template,
         personalization=tuple(email.personalization.items()),
-        user_columns=tuple(sorted(user | zone | columns_of_the_link(email, settings, faults))),
+        user_columns=tuple(sorted(user | zone | locale | columns_of_the_link(email, settings, faults))),
         row_columns=tuple(sorted(row)),
         repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
@@ -83,7 +87,25 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         account_columns=tuple(sorted(account)),
         variants=tuple((name, part / sum(email.variants.values())) for name, part in email.variants.items()),
         about=about,
+        sender=email.sender if email.sender in settings.senders else None,
+        utm=utm,
+        locale=settings.users.locale,
     )
+
+
+def link_tags(said: LoopUtm | None, loop: str, settings: Settings, faults: Faults) -> LinkTags | None:
+    """Resolve what the links in a loop's emails say; None: nothing."""
+    if settings.utm is None:
+        if said is not None:
+            advice = f"Add to {FILE}: `utm: {{hosts: [example.com]}}`."
+            faults.refuse(("utm",), f"{FILE} does not say which hosts are the product's own.", advice)
+        return None
+    of_all = settings.utm.model_dump(exclude={"hosts"})
+    values = {name: getattr(said, name, None) or value for name, value in of_all.items()}
+    values["campaign"] = values["campaign"] or loop
+    content = values.pop("content")
+    parameters = tuple((f"utm_{name}", value) for name, value in values.items() if value)
+    return LinkTags(tuple(settings.utm.hosts), parameters, content)
 
 
 def _check_variants(email: model.EmailAction, path: Path_, faults: Faults) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from skene_dagster.codes import Code
 from skene_dagster.documents import cut, shown
 from skene_dagster.errors import LoopInvalid, Place
 
@@ -39,11 +40,18 @@ def columns_of(text: str, place: Place) -> Columns:
         template = _SYNTAX.parse(text)
     except TemplateSyntaxError as bad:
         said = f"The expression cannot be read: {cut(bad.message or '')}."
-        raise LoopInvalid(said, advice=in_jinja(text) or _WRITE, place=place) from None
+        raise LoopInvalid(said, advice=in_jinja(text) or _WRITE, place=place, code=Code.EXPRESSION) from None
     except RecursionError:
-        raise LoopInvalid("The expression is nested too deeply.", advice=_WRITE, place=place) from None
+        raise LoopInvalid(
+            "The expression is nested too deeply.", advice=_WRITE, place=place, code=Code.EXPRESSION
+        ) from None
     if any(not isinstance(node, nodes.Output) for node in template.body):
-        raise LoopInvalid("Only {{ … }} may be used here.", advice="Statements belong in the template.", place=place)
+        raise LoopInvalid(
+            "Only {{ … }} may be used here.",
+            advice="Statements belong in the template.",
+            place=place,
+            code=Code.EXPRESSION,
+        )
     found: dict[str, set[str]] = {"user": set(), "row": set(), "account": set()}
     read: set[int] = set()
     for node in template.find_all((nodes.Getattr, nodes.Getitem)):
@@ -54,7 +62,10 @@ def columns_of(text: str, place: Place) -> Columns:
     for name in template.find_all(nodes.Name):
         if id(name) not in read:
             raise LoopInvalid(
-                f"{shown(name.name)} is not something that an email can show.", advice=_WRITE, place=place
+                f"{shown(name.name)} is not something that an email can show.",
+                advice=_WRITE,
+                place=place,
+                code=Code.EXPRESSION,
             )
     return Columns(*(frozenset(found[table]) for table in ("user", "row", "account")))
 
@@ -70,4 +81,4 @@ def _column(node: nodes.Getattr | nodes.Getitem, place: Place) -> str:
     )
     if isinstance(column, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", column):
         return column
-    raise LoopInvalid("The column's name must be written out.", advice=_WRITE, place=place)
+    raise LoopInvalid("The column's name must be written out.", advice=_WRITE, place=place, code=Code.EXPRESSION)

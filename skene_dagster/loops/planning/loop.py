@@ -10,10 +10,10 @@ from skene_dagster.documents import Document, Path_, shown
 from skene_dagster.loops import model
 from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import Block, Condition, Email, LoopPlan, StepPlan
+from skene_dagster.loops.plan import Block, Condition, Email, LinkTags, LoopPlan, StepPlan
 from skene_dagster.loops.planning.accounts import recipient_of
 from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition
-from skene_dagster.loops.planning.emails import plan_email
+from skene_dagster.loops.planning.emails import link_tags, plan_email
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.goals import plan_goals
 from skene_dagster.loops.planning.marketing import topic_of
@@ -38,11 +38,14 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
     _check_names_of_steps(loop.steps, faults)
     topic = topic_of(loop, settings, faults)
     recipient = recipient_of(loop, settings, faults)
+    utm = link_tags(loop.utm, name, settings, faults)
     plan = LoopPlan(
         name=name,
         type=loop.type,
         opinion=loop.opinion,
-        steps=tuple(_step(number, loop.steps, topic, recipient, settings, faults) for number in range(len(loop.steps))),
+        steps=tuple(
+            _step(number, loop.steps, topic, recipient, utm, settings, faults) for number in range(len(loop.steps))
+        ),
         goals=plan_goals(loop.goal or [], settings, faults),
         holdout=loop.holdout,
         priority=loop.priority,
@@ -122,7 +125,13 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
 
 
 def _step(
-    number: int, steps: list[model.Step], topic: str, recipient: Recipient | None, settings: Settings, faults: Faults
+    number: int,
+    steps: list[model.Step],
+    topic: str,
+    recipient: Recipient | None,
+    utm: LinkTags | None,
+    settings: Settings,
+    faults: Faults,
 ) -> StepPlan:
     step, path = steps[number], ("steps", number)
     about_accounts = recipient is not None
@@ -148,12 +157,13 @@ def _step(
             by_row=is_by_row(trigger),
             per_account=about_accounts,
             topic=topic,
+            utm=utm and utm.of(step.name or "main"),
         ),
         recipient=recipient,
     )
 
 
-def _action(
+def _action(  # noqa: PLR0913 - what an action has of its loop and its step
     action: model.Action,
     path: Path_,
     condition: Condition,
@@ -163,6 +173,7 @@ def _action(
     by_row: bool,
     per_account: bool,
     topic: str,
+    utm: LinkTags | None,
 ) -> Email | Block:
     plan = partial(
         plan_email,
@@ -171,6 +182,7 @@ def _action(
         by_row=by_row,
         per_account=per_account,
         topic=topic,
+        utm=utm,
         settings=settings,
         faults=faults,
     )

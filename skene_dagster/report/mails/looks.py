@@ -112,7 +112,7 @@ def _each(
                 user=person,
                 row=row,
                 account=account,
-                letterhead=Letterhead.of(settings, email.topic),
+                letterhead=Letterhead.of(settings, email),
                 send_id="0" * 32,
                 to=ADDRESS,
                 loop=plan.name,

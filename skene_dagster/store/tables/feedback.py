@@ -18,6 +18,7 @@ receipts = Table(
     Column("user_id", NullType, nullable=False),
     Column("recipient", String(66)),  # as in skene_suppressions; NULL where an older release made the email
     Column("domain", String(253)),  # of the address; NULL where an older release made the email
+    Column("language", String(40)),  # a tag, such as pt-BR; NULL: as for everybody, or an older release made it
     Column("accepted_at", Moment, nullable=False),
     Column("delivered_at", Moment),
     Column("delayed_at", Moment),

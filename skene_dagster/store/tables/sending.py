@@ -98,6 +98,7 @@ batches = Table(
         "recipients", Text
     ),  # as the list of suppressions knows them: hashes with spaces between; gone with the body
     Column("domains", Text),  # of the addresses of the emails in the body, in its order; gone with it, too
+    Column("languages", Text),  # of the emails in the body, in its order, `-` for none; gone with it, too
     Column("frozen_at", Moment),
     Column("first_attempt_at", Moment),
     Column("unresolved_since", Moment),  # set before a POST, cleared by a definite answer

@@ -16,12 +16,12 @@ from typing import Literal, cast, get_args
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
 from markupsafe import Markup
 
+from skene_dagster import locales
 from skene_dagster.delivery.email.headers import Unrenderable
 from skene_dagster.delivery.email.templates.missing import MissingValue
 from skene_dagster.delivery.email.templates.sandbox import HTML, compiled
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.files import names_in, read_text
-from skene_dagster.web.pages import locales
 
 Name = Literal["preferences", "unknown", "later"]
 
@@ -68,12 +68,13 @@ class Library:
 
     def choose(self, name: Name, tags: Sequence[str]) -> Page:
         """Return the page in the first of some languages that there is one in."""
-        for tag in locales.widening(tags):
-            if found := self.pages.get((name, tag)):
-                return found
-            if tag == OURS and self.pages[name, ""].file == "":
-                break
-        return self.pages[name, ""]
+        there = {tag: page for (one, tag), page in self.pages.items() if one == name and tag}
+        for_all = self.pages[name, ""]
+        # Where it is ours, for everybody else, it is in a language that somebody may ask for, too.
+        if for_all.file == "":
+            there.setdefault(OURS, for_all)
+        tag = locales.nearest(tags, there)
+        return for_all if tag is None else there[tag]
 
 
 def open_library(templates: Path, root: Path, samples: Mapping[Name, Sequence[Values]]) -> Library:
@@ -105,7 +106,8 @@ def open_library(templates: Path, root: Path, samples: Mapping[Name, Sequence[Va
     for file in sorted(there):
         if named := _FILE.fullmatch(file):
             page_name, tag = _named(file, named)
-            library.pages[page_name, tag] = Page(_compiled(read(file), file), _spelled(tag) or OURS, style, file)
+            said = locales.spelled(tag) or OURS
+            library.pages[page_name, tag] = Page(_compiled(read(file), file), said, style, file)
     for (name, _), page in library.pages.items():
         _try(page, samples[name])
     return library
@@ -178,13 +180,3 @@ def _place(page: Page) -> Place:
 
 def _shown(file: str) -> str:
     return f"templates/{FOLDER}/{file}"
-
-
-def _spelled(tag: str) -> str:
-    """Write a tag as people do: `pt-BR`, `zh-Hant`."""
-    language, *more = tag.split("-")
-    return "-".join([language, *(_part(part) for part in more)])
-
-
-def _part(part: str) -> str:
-    return part.upper() if len(part) == 2 else part.capitalize() if len(part) == 4 and part.isalpha() else part

@@ -8,9 +8,9 @@ from functools import lru_cache
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from skene_dagster import locales
 from skene_dagster.consent.tokens import Token
 from skene_dagster.settings import Settings, Topic
-from skene_dagster.web.pages import locales
 from skene_dagster.web.pages.forms import Act
 from skene_dagster.web.pages.library import Library, Name, Page, Values, new_nonce, open_library, words_of
 from skene_dagster.web.pages.standing import Standing, agreed_elsewhere, unknown

@@ -62,7 +62,7 @@ class Arbiter:
 
 def is_arbitrated(settings: Settings, email: Email) -> bool:
     """Whether an email is counted together with those of other loops: by caps, or by the budget of a day."""
-    return email.topic is not None and (bool(settings.limits.caps) or has_budget(settings, email.topic))
+    return email.topic is not None and (bool(settings.limits.caps) or has_budget(settings, email))
 
 
 def days_of(email: Email, *, in_slices: bool) -> int:

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide.arbiter.claims import Claimant, claimants, name_of, planned_by
+from skene_dagster.delivery.decide.arbiter.claims import Claimant, claimants, name_of, planned_by, whatever_the_sender
 from skene_dagster.delivery.decide.arbiter.split import room
 from skene_dagster.delivery.ledger import PlannedEmails, StepProgress
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings, WarmUp
 
 DAYS = 3
@@ -20,9 +20,9 @@ DAYS = 3
 _A_DAY = timedelta(days=1)
 
 
-def has_budget(settings: Settings, topic: str | None) -> bool:
-    """Whether emails about a topic, or about none, have a day's budget that they count for."""
-    return settings.limits.daily is not None or settings.domain_of(topic) in settings.warm_ups
+def has_budget(settings: Settings, email: Email) -> bool:
+    """Whether an email has a day's budget that it counts for."""
+    return settings.limits.daily is not None or settings.domain_of(email.topic, email.sender) in settings.warm_ups
 
 
 @dataclass
@@ -68,12 +68,12 @@ class Budget:
             has_plans: whether the tables are there that say what is planned.
         """
         assert step.email is not None
-        topic = step.email.topic
-        if topic is None or not has_budget(settings, topic):
+        email = step.email
+        if email.topic is None or not has_budget(settings, email):
             return None
         others = [one for one in others if one.name != plan.name]
         found = claimants(connection if has_plans else None, mode, plan, others, settings, at)
-        domain = settings.domain_of(topic)
+        domain = settings.domain_of(email.topic, email.sender)
         daily, warm_up = settings.limits.daily, settings.warm_ups.get(domain)
         budget = Budget(mode, name_of(plan, step), domain, daily, warm_up, found, at)
         if has_plans:
@@ -131,7 +131,11 @@ class Budget:
             ledger.warm_up_waits(connection, self.mode, self.domain, day)
 
     def _daily_room(self, day: date) -> int | None:
-        return None if self.daily is None else self._room(self.daily, day, self.claimants, self._planned)
+        return (
+            None
+            if self.daily is None
+            else self._room(self.daily, day, whatever_the_sender(self.claimants), self._planned)
+        )
 
     def _warm_up_room(self, day: date) -> int | None:
         total = None if self.warm_up is None or self._is_warm else self.warm_up.emails(day)

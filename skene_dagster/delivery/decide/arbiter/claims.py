@@ -1,7 +1,7 @@
 """Which loops share the emails of a day: what each may need, and whether it will still tick on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -29,7 +29,7 @@ _ASKED_FOR = ":asked for"
 
 @dataclass(frozen=True)
 class Claimant:
-    """The emails of a loop that share a day's, marketing or asked for, and the steps that send them."""
+    """The emails of a loop from a domain that share a day's, marketing or asked for, and the steps that send them."""
 
     claim: Claim
     domain: str
@@ -88,24 +88,43 @@ def claimants(
     found = []
     for plan in (mine, *others):
         # What holds the loop that asks, it is about to find out.
-        for steps in _kinds(None if plan is mine else connection, plan, progress):
+        for domain, steps in _kinds(None if plan is mine else connection, plan, progress, settings):
             email, scopes = steps[0].email, [(plan.name, step.ledger_name) for step in steps]
             assert email is not None
             is_known = all(scope in progress and progress[scope].reserved_as_of is not None for scope in scopes)
             expected = sum(most.get(scope, 0) + waiting.get(scope, 0) for scope in scopes) if is_known else None
             claim = Claim(name_of(plan, steps[0]), None if email.transactional else plan.priority, expected)
-            found.append(Claimant(claim, settings.domain_of(email.topic), plan, steps))
+            found.append(Claimant(claim, domain, plan, steps))
     return found
 
 
+def whatever_the_sender(claimants: Sequence[Claimant]) -> list[Claimant]:
+    """Put the claims of a loop whose steps write from several domains together again."""
+    found: dict[str, Claimant] = {}
+    for one in claimants:
+        before = found.setdefault(one.claim.name, one)
+        if before is not one:
+            parts = (before.claim.expected, one.claim.expected)
+            claim = replace(before.claim, expected=None if None in parts else sum(part or 0 for part in parts))
+            found[claim.name] = replace(before, claim=claim, steps=(*before.steps, *one.steps))
+    return list(found.values())
+
+
 def _kinds(
-    connection: Connection | None, plan: LoopPlan, progress: Mapping[tuple[str, str], StepProgress]
-) -> Iterator[tuple[StepPlan, ...]]:
-    may_mail = [step for step in plan.steps if step.email is not None and _may_mail(connection, plan, step, progress)]
-    for asked_for in (False, True):
-        steps = tuple(step for step in may_mail if step.email is not None and step.email.transactional == asked_for)
-        if steps:
-            yield steps
+    connection: Connection | None,
+    plan: LoopPlan,
+    progress: Mapping[tuple[str, str], StepProgress],
+    settings: Settings,
+) -> Iterator[tuple[str, tuple[StepPlan, ...]]]:
+    """Part the steps that may mail by whether it was asked for, and from which domain."""
+    found: dict[tuple[bool, str], list[StepPlan]] = {}
+    for step in plan.steps:
+        email = step.email
+        if email is not None and _may_mail(connection, plan, step, progress):
+            kind = email.transactional, settings.domain_of(email.topic, email.sender)
+            found.setdefault(kind, []).append(step)
+    for (_, domain), steps in sorted(found.items(), key=lambda kind: kind[0]):
+        yield domain, tuple(steps)
 
 
 def _may_mail(

@@ -11,7 +11,9 @@ from functools import lru_cache
 
 import mrml
 
-from skene_dagster.delivery.email.mjml.lint import Lint, TooDeep, Values
+from skene_dagster import locales
+from skene_dagster.codes import Code
+from skene_dagster.delivery.email.mjml.lint import Lint, Root, TooDeep, Values
 from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
 
 # mrml 0.2, 2026-11: by itself it fetches some fonts, such as Roboto and Ubuntu, its default, from a third party.
@@ -24,6 +26,8 @@ class Compiled:
 
     html: str
     subject: str
+    language: str
+    """Its tag, in lower case; empty where neither the file nor its name says it."""
     in_order: bool
     """The statements stand in the HTML in the order of the file: what the file pairs is paired there.
 
@@ -40,15 +44,18 @@ class Faulty(Exception):
 
 
 @lru_cache(maxsize=128)
-def compile_mjml(source: str) -> Compiled:
+def compile_mjml(source: str, language: str = "") -> Compiled:
     """Compile an MJML file with Jinja in it; a value in `href` or `src` is checked to be an address when it is printed.
+
+    Args:
+        language: the tag in the name of the file, in lower case; empty: it has none, and `<mjml lang>` may say it.
 
     Raises:
         Faulty: with every fault that was found. Jinja's own syntax is taken as correct.
     """
     if word := TOKEN.search(source):
         line = source[: word.start()].count("\n") + 1
-        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it differently.")])
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it differently.", code=Code.MJML)])
     protected = Protected(source)
     lint = Lint(protected)
     try:
@@ -59,8 +66,12 @@ def compile_mjml(source: str) -> Compiled:
     lint.finish()
     if lint.faults:
         raise Faulty(lint.faults)
+    assert lint.root is not None  # without it there is a fault
+    if fault := _fault_of_language(lint.root, language):
+        raise Faulty([fault])
+    language = language or locales.tag_of(lint.root.attributes.get("lang"))
     try:
-        output = mrml.to_html(protected.text, None, _NO_FONTS)
+        output = mrml.to_html(_in_its_language(protected.text, lint.root, language), None, _NO_FONTS)
     except OSError as bad:
         raise Faulty([_refused_by_mrml(str(bad), protected)]) from None
     subject = " ".join(html.unescape(output.title or "").split())
@@ -73,7 +84,10 @@ def compile_mjml(source: str) -> Compiled:
     kept = {int(found[1]) for found in TOKEN.finditer(output.content)}
     lost = [n for n in range(len(protected.constructs)) if n not in kept]
     if lost:
-        raise Faulty(Fault(protected.lines_of[n], f"{protected.shown(n)} is where MJML prints nothing.") for n in lost)
+        raise Faulty(
+            Fault(protected.lines_of[n], f"{protected.shown(n)} is where MJML prints nothing.", code=Code.MJML)
+            for n in lost
+        )
     in_subject = protected.statements_in(output.title or "")
     in_file, in_html = (
         [number for number in protected.statements_in(where) if number not in in_subject]
@@ -82,16 +96,40 @@ def compile_mjml(source: str) -> Compiled:
     return Compiled(
         html=protected.restore(output.content, made.links),
         subject=protected.restore(subject),
+        language=language,
         in_order=in_file == in_html,
     )
+
+
+def _fault_of_language(root: Root, language: str) -> Fault | None:
+    said = root.attributes.get("lang")
+    if said is None:
+        return None
+    if not (tag := locales.tag_of(said)):
+        return Fault(
+            root.line, f"lang={said!r} is not a language tag.", "Write one like en or pt-BR.", code=Code.LANGUAGE
+        )
+    if language and tag != language:
+        message = f"The file's name says {locales.spelled(language)!r}, and <mjml> says lang={said!r}."
+        return Fault(root.line, message, "Leave `lang` out: the name says it.", code=Code.LANGUAGE)
+    return None
+
+
+def _in_its_language(text: str, root: Root, language: str) -> str:
+    """Say on <mjml> which language the email is in, and how it is written, as far as its author does not."""
+    ours = {"lang": locales.spelled(language), "dir": locales.direction(language)} if language else {}
+    added = "".join(f' {name}="{value}"' for name, value in ours.items() if name not in root.attributes)
+    return f"{text[: root.end]}{added}{text[root.end :]}"
 
 
 def _refused_by_mrml(text: str, protected: Protected) -> Fault:
     found = re.search(r"position (\d+):(\d+)", text)
     if found is None:
-        return Fault(None, f"This is not MJML: {text.replace(' in root template', '')}.")
+        return Fault(None, f"This is not MJML: {text.replace(' in root template', '')}.", code=Code.MJML)
     before, here = (protected.text.encode()[: int(end)].decode(errors="ignore") for end in found.groups())
     line = protected.author_line(before.count("\n") + 1)
     here = here[len(before) :].strip()
     shown = TOKEN.sub(lambda token: protected.shown(int(token[1])), here)
-    return Fault(line, f"{shown} cannot be used here.", "Text and values belong in <mj-text> or <mj-raw>.")
+    return Fault(
+        line, f"{shown} cannot be used here.", "Text and values belong in <mj-text> or <mj-raw>.", code=Code.MJML
+    )

@@ -1,10 +1,11 @@
 """What mrml would silently drop, repair or misread: checked on the file, and once more on mrml's output."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.mjml.names import (
     ATTRIBUTES,
     CHILDREN,
@@ -50,7 +51,7 @@ class Values(HTMLParser):
         return None
 
     def fault(self, message: str, advice: str = "") -> None:
-        self.faults.append(Fault(self.line, message, advice))
+        self.faults.append(Fault(self.line, message, advice, code=Code.MJML))
 
     def refuse(self, number: int, where: str, advice: str = "") -> None:
         self.fault(f"{self.protected.shown(number)} cannot be used {where}.", advice)
@@ -120,13 +121,23 @@ class _Open:
     """What cannot be used in it; nothing of it is said where the fault is that it was never closed."""
 
 
+@dataclass(frozen=True)
+class Root:
+    """The tag <mjml>."""
+
+    attributes: Mapping[str, str | None]
+    line: int
+    end: int
+    """Where in the text its name ends."""
+
+
 class Lint(Values):
     """Finds, beside that, unknown names, tags in the wrong place, and tags left open."""
 
     def __init__(self, protected: Protected) -> None:
         super().__init__(protected)
         self._open: list[_Open] = []
-        self._has_root = False
+        self.root: Root | None = None
         self._images = 0
 
     @property
@@ -138,11 +149,16 @@ class Lint(Values):
         if tag not in VOID_TAGS and not TOKEN.search(tag):
             self._open.append(_Open(tag, self.line))
             if len(self._open) > _DEEPEST:
-                raise TooDeep(Fault(self.line, f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags."))
+                raise TooDeep(
+                    Fault(self.line, f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags.", code=Code.MJML)
+                )
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
-        self._has_root = self._has_root or tag == "mjml"
+        if tag == "mjml" and self.root is None:
+            row, column = self.getpos()
+            before = sum(len(line) + 1 for line in self.protected.text.split("\n")[: row - 1])
+            self.root = Root(dict(attrs), self.line, before + column + len("<mjml"))
         self._images += tag == "mj-carousel-image"
         if tag == "mj-carousel-image" and self._images == _MOST_IMAGES + 1:
             # mrml 0.2, 2026-11: writes a rule for each two of them.
@@ -189,8 +205,8 @@ class Lint(Values):
     def finish(self) -> None:
         for one in self._open:
             self._never_closed(one)
-        if not self._has_root:
-            self.faults.append(Fault(1, "The file has no <mjml>."))
+        if self.root is None:
+            self.faults.append(Fault(1, "The file has no <mjml>.", code=Code.MJML))
         self.faults.sort(key=lambda fault: fault.line or 0)
 
     @property
@@ -200,7 +216,9 @@ class Lint(Values):
         return nearest if nearest and nearest.tag in TAGS else None
 
     def _never_closed(self, one: _Open, where: str = "") -> None:
-        self.faults.append(Fault(one.line, f"<{one.tag}> is never closed.", f"Add </{one.tag}>{where}."))
+        self.faults.append(
+            Fault(one.line, f"<{one.tag}> is never closed.", f"Add </{one.tag}>{where}.", code=Code.MJML)
+        )
 
     def _place(self, tag: str) -> None:
         """Check a known tag against the tag around it."""
@@ -212,7 +230,7 @@ class Lint(Values):
         homes = homes[:-2] or homes[:1]
         home = " or ".join(f"<{name}>" for name in homes[:2]) if tag in TAGS else "<mj-text> or <mj-raw>"
         message = f"<{tag}> cannot be used in <{parent.tag}>."
-        parent.misplaced.append(Fault(self.line, message, f"It belongs in {home}." if home else ""))
+        parent.misplaced.append(Fault(self.line, message, f"It belongs in {home}." if home else "", code=Code.MJML))
 
     def _text(self, data: str, parent: _Open) -> None:
         """Check text where only tags are allowed; Jinja statements may be between tags."""
@@ -225,7 +243,7 @@ class Lint(Values):
             lines_before = data[: len(data) - len(data.lstrip())].count("\n")
             what, line = "Text", self.protected.author_line(self.getpos()[0] + lines_before)
         advice = "Text and values belong in <mj-text> or <mj-raw>."
-        parent.misplaced.append(Fault(line, f"{what} cannot be used in <{parent.tag}>.", advice))
+        parent.misplaced.append(Fault(line, f"{what} cannot be used in <{parent.tag}>.", advice, code=Code.MJML))
 
     def _names_of_attributes(self, names: Iterable[str]) -> None:
         for name in sorted(set(names) - ATTRIBUTES):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.templates.sandbox import HTML
 
 TOKEN = re.compile(r"jinja(\d+)ajnij")
@@ -16,6 +17,7 @@ class Fault:
     line: int | None
     message: str
     advice: str = ""
+    code: Code = Code.TEMPLATE
 
 
 class Protected:

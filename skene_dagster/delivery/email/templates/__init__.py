@@ -5,7 +5,7 @@ code. What is wrong with one user's values stops that one email (`MissingValue`,
 """
 
 from skene_dagster.delivery.email.headers import Unrenderable, check_address
-from skene_dagster.delivery.email.templates.library import Templates
+from skene_dagster.delivery.email.templates.library import Need, Templates
 from skene_dagster.delivery.email.templates.missing import MissingValue
 
-__all__ = ["MissingValue", "Templates", "Unrenderable", "check_address"]
+__all__ = ["MissingValue", "Need", "Templates", "Unrenderable", "check_address"]

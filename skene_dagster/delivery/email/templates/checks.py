@@ -4,13 +4,15 @@ import keyword
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
 
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email import headers
+from skene_dagster.delivery.email.languages import ambiguous, languages
 from skene_dagster.delivery.email.mjml.compiled import Compiled, Faulty, compile_mjml
 from skene_dagster.delivery.email.mjml.source import Fault
 from skene_dagster.delivery.email.templates.lint import lint, names_used
@@ -45,8 +47,13 @@ def check(folder: Path, root: Path, plan: LoopPlan, step: StepPlan, sender: Send
         return []
     errors = [*_personalization(plan, step, email), *_sender(sender, transactional=email.transactional)]
     for one in in_each(email):
-        sources, unread = read(folder, root, one.template, plan, step)
-        errors += [*unread, *(_template(folder, one, sender, sources) if sources else ())]
+        errors += ambiguous(folder, one)
+        for tag, name in languages(folder, one).items():
+            sources, unread = read(folder, root, name, plan, step)
+            errors += [
+                *unread,
+                *(_template(folder, replace(one, template=name), tag, sender, sources) if sources else ()),
+            ]
     return errors
 
 
@@ -55,7 +62,7 @@ def read(
 ) -> tuple[Sources | None, list[TemplateError]]:
     """Read both files of a template; where one is missing, say which there are."""
     mjml, text = folder / f"{name}.mjml", folder / f"{name}.txt"
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9_]{1,48})?", name) is None or not (
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9_]{1,48})?(\.[A-Za-z0-9_-]{1,40})?", name) is None or not (
         os.path.lexists(mjml) or os.path.lexists(text)
     ):
         known = _known(folder)
@@ -63,12 +70,18 @@ def read(
         there = f"{folder.name}/ has: {', '.join(known)}." if known else f"{folder.name}/ has no templates."
         written = cut(name)
         message = f"There is no template '{written}'; a template is {folder.name}/{written}.mjml and {written}.txt."
-        return None, [TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place)]
+        return None, [
+            TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place, code=Code.NO_TEMPLATE)
+        ]
     texts: list[str] = []
     errors: list[TemplateError] = []
     for file, what in ((mjml, "the email itself"), (text, "the text for mail clients without HTML")):
         if not os.path.lexists(file):
-            errors.append(TemplateError("The file is missing.", advice=f"Write {what}.", place=Place(_shown(file))))
+            errors.append(
+                TemplateError(
+                    "The file is missing.", advice=f"Write {what}.", place=Place(_shown(file)), code=Code.NO_TEMPLATE
+                )
+            )
             continue
         try:
             texts.append(read_text(file, _shown(file), TemplateError, root=root))
@@ -77,20 +90,27 @@ def read(
     return (None, errors) if errors else (Sources(*texts), [])
 
 
-def parts(folder: Path, root: Path, email: Email) -> dict[str, list[str]]:
-    """Return the subject, the HTML and the text of an email's template, in each of its variants, by these names.
+def language_of(sources: Sources) -> str:
+    """Return the language that a template says itself, as a tag; its check found no faults."""
+    return compile_mjml(sources.mjml).language
+
+
+def parts(folder: Path, root: Path, email: Email) -> dict[str, dict[str, list[str]]]:
+    """Return the subject, the HTML and the text of an email, by these names, in each of its variants; by language.
 
     A step whose check finds faults need not be asked.
     """
-    found: dict[str, list[str]] = {"subject": [], "HTML": [], "text": []}
+    found: dict[str, dict[str, list[str]]] = {}
     for one in in_each(email):
-        sources, _ = read(folder, root, one.template)
-        if sources is not None:
-            made = compile_mjml(sources.mjml)
-            found["subject"].append(made.subject)
-            # The title is the subject.
-            found["HTML"].append(made.html.replace(made.subject, ""))
-            found["text"].append(sources.text)
+        for tag, name in languages(folder, one).items():
+            sources, _ = read(folder, root, name)
+            of_language = found.setdefault(tag, {"subject": [], "HTML": [], "text": []})
+            if sources is not None:
+                made = compile_mjml(sources.mjml, tag)
+                of_language["subject"].append(made.subject)
+                # The title is the subject.
+                of_language["HTML"].append(made.html.replace(made.subject, ""))
+                of_language["text"].append(sources.text)
     return found
 
 
@@ -101,7 +121,7 @@ def _known(folder: Path) -> list[str]:
         return []
 
 
-def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
+def _template(folder: Path, email: Email, tag: str, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
     mjml, text = _shown(folder / f"{email.template}.mjml"), _shown(folder / f"{email.template}.txt")
     provided = [*(name for name, _ in email.personalization), *dict(email.about), *_from_sender(sender, email)]
     fields = {name: sorted(type(thing).model_fields) for name, thing in email.about}
@@ -109,7 +129,7 @@ def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> I
     in_text = lint(TEXT, sources.text, provided, fields)
     if not in_mjml:
         try:
-            in_mjml = list(_survives(compile_mjml(sources.mjml)))
+            in_mjml = list(_survives(compile_mjml(sources.mjml, tag)))
         except Faulty as faulty:
             in_mjml = list(faulty.faults)
     if not in_mjml:
@@ -125,7 +145,9 @@ def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> I
 def _survives(compiled: Compiled) -> tuple[Fault, ...]:
     """Check what mrml made of a file whose Jinja is correct."""
     if not compiled.subject.strip():
-        return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
+        return (
+            Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>.", code=Code.NO_SUBJECT),
+        )
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):
         if "{%" not in source or (environment is HTML and compiled.in_order):
             # What is printed is whole wherever it stands; only pairs can be torn apart.
@@ -134,10 +156,10 @@ def _survives(compiled: Compiled) -> tuple[Fault, ...]:
             environment.parse(source)
         except TemplateSyntaxError as bad:
             advice = "A pair such as {% if %} … {% endif %} must be inside one element."
-            return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice),)
+            return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice, code=Code.JINJA),)
     if (size := len(compiled.html.encode())) > headers.LARGEST_HTML:
         message = f"The HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}."
-        return (Fault(None, message, "Make it shorter."),)
+        return (Fault(None, message, "Make it shorter.", code=Code.TOO_LARGE),)
     return ()
 
 
@@ -145,7 +167,7 @@ def _prints_what_it_must(names: frozenset[str], email: Email) -> list[Fault]:
     if email.transactional:
         return []
     return [
-        Fault(None, f"A marketing email must print {{{{ {name} }}}}.", "Put it into the footer.")
+        Fault(None, f"A marketing email must print {{{{ {name} }}}}.", "Put it into the footer.", code=Code.FOOTER)
         for name in RESERVED
         if name not in names
     ]
@@ -170,12 +192,12 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
         for fault in lint(TEXT, text, provided):
-            yield TemplateError(fault.message, advice=fault.advice, place=place)
+            yield TemplateError(fault.message, advice=fault.advice, place=place, code=fault.code)
 
 
 def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
     def error(field: str, message: str, advice: str) -> TemplateError:
-        return TemplateError(message, advice=advice, place=Place(FILE, part=f"sender.{field}"))
+        return TemplateError(message, advice=advice, place=Place(FILE, part=f"sender.{field}"), code=Code.SENDER)
 
     if not transactional and not sender.postal_address.strip():
         yield error("postal_address", "A marketing email needs the sender's postal address.", "Add it.")
@@ -190,7 +212,7 @@ def _place(plan: LoopPlan, step: StepPlan, *path: str) -> Place:
 
 
 def _error(fault: Fault, file: str) -> TemplateError:
-    return TemplateError(fault.message, advice=fault.advice, place=Place(file, fault.line))
+    return TemplateError(fault.message, advice=fault.advice, place=Place(file, fault.line), code=fault.code)
 
 
 def _shown(file: Path) -> str:

@@ -7,6 +7,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
+from skene_dagster.codes import Code
 from skene_dagster.delivery.email.mjml.source import Fault
 from skene_dagster.delivery.email.templates.trees import every
 from skene_dagster.documents import nearest
@@ -58,7 +59,7 @@ def _unknown_fields(
         known = fields[node.node.name]
         if node.attr not in known:
             message = f"{node.node.name} has no {node.attr!r}; it has: {', '.join(known)}."
-            yield Fault(node.lineno, message, _meant(node.attr, known))
+            yield Fault(node.lineno, message, _meant(node.attr, known), code=Code.NOT_PROVIDED)
 
 
 def names_used(environment: SandboxedEnvironment, source: str) -> frozenset[str]:
@@ -88,17 +89,17 @@ def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, 
 
 def _no_jinja(bad: TemplateSyntaxError, source: str) -> Fault:
     if bad.message == "Missing end of comment tag":
-        return Fault(bad.lineno, "{# begins a Jinja comment, which is never closed.", _IN_CSS)
+        return Fault(bad.lineno, "{# begins a Jinja comment, which is never closed.", _IN_CSS, code=Code.JINJA)
     lines = source.splitlines() or [""]
     line = lines[min(bad.lineno, len(lines)) - 1]
-    return Fault(bad.lineno, f"This is not Jinja: {bad.message}", in_jinja(line))
+    return Fault(bad.lineno, f"This is not Jinja: {bad.message}", in_jinja(line), code=Code.JINJA)
 
 
 def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault]:
     """Find comments that end where another was meant to: what is between them is silently lost."""
     for line, kind, value in environment.lex(source) if "{#" in source else ():
         if kind == "comment" and "{#" in value:
-            yield Fault(line, "{# begins a Jinja comment, in which another one begins.", _IN_CSS)
+            yield Fault(line, "{# begins a Jinja comment, in which another one begins.", _IN_CSS, code=Code.JINJA)
 
 
 def _constructs(found: Sequence[nodes.Node]) -> Iterator[Fault]:
@@ -110,7 +111,7 @@ def _constructs(found: Sequence[nodes.Node]) -> Iterator[Fault]:
         advice = (
             "Values are always escaped." if name == "autoescape" else "A template is one file of MJML and one of text."
         )
-        yield Fault(node.lineno, f"{{% {name} %}} is not allowed.", advice)
+        yield Fault(node.lineno, f"{{% {name} %}} is not allowed.", advice, code=Code.JINJA)
 
 
 def _functions(environment: SandboxedEnvironment, found: Sequence[nodes.Node]) -> Iterator[Fault]:
@@ -119,12 +120,19 @@ def _functions(environment: SandboxedEnvironment, found: Sequence[nodes.Node]) -
         if isinstance(node, nodes.Filter) and node.name not in environment.filters:
             if node.name == "safe":
                 advice = "A user's value is never markup; remove the filter."
-                yield Fault(node.lineno, "|safe is not allowed.", advice)
+                yield Fault(node.lineno, "|safe is not allowed.", advice, code=Code.JINJA)
             else:
-                yield Fault(node.lineno, f"|{node.name} is not a filter.", _meant(node.name, environment.filters))
+                yield Fault(
+                    node.lineno,
+                    f"|{node.name} is not a filter.",
+                    _meant(node.name, environment.filters),
+                    code=Code.JINJA,
+                )
             node.name = "string"
         elif isinstance(node, nodes.Test) and node.name not in environment.tests:
-            yield Fault(node.lineno, f"'is {node.name}' is not a test.", _meant(node.name, environment.tests))
+            yield Fault(
+                node.lineno, f"'is {node.name}' is not a test.", _meant(node.name, environment.tests), code=Code.JINJA
+            )
             node.name = "defined"
 
 
@@ -141,6 +149,7 @@ def _not_provided(name: str, line: int | None, provided: Sequence[str], by: str)
         line,
         f"{{{{ {name} }}}} is not provided; the {by} provides: {', '.join(provided) or 'nothing'}.",
         _meant(name, provided),
+        code=Code.NOT_PROVIDED,
     )
 
 

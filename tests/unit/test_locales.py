@@ -2,7 +2,7 @@
 
 import pytest
 
-from skene_dagster.web.pages.locales import asked_for, direction, tag_of, widening
+from skene_dagster.locales import asked_for, direction, tag_of, widening
 
 
 @pytest.mark.parametrize(
