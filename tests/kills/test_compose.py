@@ -163,7 +163,8 @@ def test_the_code_server_is_killed_during_a_run_and_everybody_is_mailed_once(
     accepted = product.ask("SELECT send_id FROM skene_sends WHERE state = 'accepted'")
     assert sorted(accepted) == sorted(email.send for email in resend.emails())
     assert says_no(deployment.services["public"].url(), resend) == 200
-    assert product.ask("SELECT scope FROM skene_suppressions") == ["marketing"]
+    # Of the address, and of the user.
+    assert product.ask("SELECT scope FROM skene_suppressions") == ["marketing", "marketing"]
     # What is written to elsewhere would be gone with its container, or refused there: it belongs to root.
     assert deployment.written() == set()
 
