@@ -60,6 +60,8 @@ def test_each_variable_is_one_that_somebody_reads() -> None:
 
     assert given <= ours | storage
     assert storage <= given | in_image
+    # The image is the project, and its folder the working directory.
+    assert ours - {"SKENE_PROJECT"} <= given
     assert of_compose <= ours | {"DAGSTER_POSTGRES_PASSWORD", "SKENE_PUBLIC_DATABASE_URL"}
 
 

@@ -135,23 +135,17 @@ class DagsterDev:
 
     def _is_loaded(self) -> bool:
         with suppress(OSError):
-            return bool(self._ask(LOADED, location=LOCATION)["repositoryOrError"]["__typename"] == "Repository")
+            return bool(
+                ask(self._webserver, LOADED, location=LOCATION)["repositoryOrError"]["__typename"] == "Repository"
+            )
         return False
 
     def _launched(self, mutation: str, **variables: object) -> str:
-        (answer,) = self._ask(mutation, **variables).values()
-        assert "run" in answer, answer
-        return str(answer["run"]["runId"])
+        return launched(self._webserver, mutation, **variables)
 
-    def _ask(self, query: str, **variables: object) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            given = json.load(answer)
-        assert given.get("data") is not None, given
-        return given["data"]
+    @property
+    def _webserver(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
@@ -166,6 +160,23 @@ def dagster_dev(scene: Scene) -> Iterator[DagsterDev]:
             yield dev
         finally:
             dev.kill()
+
+
+def launched(webserver: str, mutation: str, **variables: object) -> str:
+    """Launch a run by one of the mutations above; return its id."""
+    (answer,) = ask(webserver, mutation, **variables).values()
+    assert "run" in answer, answer
+    return str(answer["run"]["runId"])
+
+
+def ask(webserver: str, query: str, **variables: object) -> Any:
+    """Ask a webserver's GraphQL."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{webserver}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        given = json.load(answer)
+    assert given.get("data") is not None, given
+    return given["data"]
 
 
 def opened(home: Path) -> dg.DagsterInstance:

@@ -79,9 +79,9 @@ class LocalResend:
         """Do so much wrong from now on, and do it fast."""
         self._control(rates, per_second=1000)
 
-    def is_slow(self) -> None:
-        """Allow four calls a second, so that there is time to kill who sends; without faults."""
-        self._control({}, per_second=4)
+    def is_slow(self, per_second: int = 4) -> None:
+        """Allow few calls a second, so that there is time to kill who sends; without faults."""
+        self._control({}, per_second)
 
     def _control(self, rates: dict[str, float], per_second: int) -> None:
         self._ask("faults", {"seed": self.random.randrange(10**6), "rates": rates, "per_second": per_second})
