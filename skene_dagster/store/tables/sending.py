@@ -38,9 +38,7 @@ steps = Table(
     Column("digest", String(64), nullable=False),  # of what decisions depend on beside the user
     Column("hold", String(16)),  # why nobody of the step is decided now: `paused`, or the first gate that holds it
     Column("said", Text),  # JSON: what each gate that holds it said, by its name
-    Column(
-        "transactional", SmallInteger
-    ),  # 1: its recipients ask for its emails; NULL: it has not run since this is known
+    Column("transactional", SmallInteger),  # 1: its recipients ask for its emails; NULL: not known since the upgrade
     Column("accepted", String(64)),  # the gates that a person lets its next tick pass, with spaces between
     Column("fence", BigInteger, nullable=False),  # grows with every page: whoever decides about one holds the row
 )
