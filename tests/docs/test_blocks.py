@@ -85,6 +85,10 @@ def is_drawing(block: Block, _folder: Path, _database: Path) -> None:
     assert re.search("[─│▶▼┴┬]", block.text), f"{block.place}: say what it is: `sh`, `text usage`, `text output`"
 
 
+INVOICES = "CREATE TABLE invoices (user_id INTEGER, paid_at DATETIME, amount DOUBLE, status VARCHAR(20))"
+"""A table that pages show a goal of, and the demo's product does not have."""
+
+
 def validate_file(block: Block, folder: Path, database: Path) -> None:
     """Put a file where its title says: a loop alone and beside the shipped ones, settings in place of the example's."""
     assert block.title, f'{block.place}: say which file this is: title="loops/x.yaml", title="skene.yaml"'
@@ -102,6 +106,8 @@ def validate_file(block: Block, folder: Path, database: Path) -> None:
         root = copy_example(folder / name, database, loops=with_others)
         assert not (root / block.title).exists(), f"{block.place}: the project has a file {block.title} already"
         (root / block.title).write_text(block.text, encoding="utf-8")
+        with closing(sqlite3.connect(root / ".skene" / "skene.db")) as shown:
+            shown.execute(INVOICES)
         checked = said(root, "validate", "--database")
         assert re.search(r"^\d+ loops? ok\. Checked", checked, re.MULTILINE), f"{block.place}: {name}: {checked}"
         assert f" {block.title}" in checked, f"{block.place}: {name}: {checked}"
