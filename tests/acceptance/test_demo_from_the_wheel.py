@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package's wheel, built from a copy: building leaves files beside what it builds."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    for name in ("skene_dagster", *EXAMPLE, "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("skene_dagster", *EXAMPLE, "pyproject.toml", "setup.py", "README.md", "LICENSE"):
         if (REPOSITORY / name).is_dir():
             without = shutil.ignore_patterns("__pycache__")
             shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=without)
