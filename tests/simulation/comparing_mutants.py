@@ -1,5 +1,6 @@
 """What is promised of those who are compared, broken on purpose. See `sending_mutants`."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from comparing import CHANGED, MAILED, NO_ARM, NOT_TOSSED, OTHER_VARIANT
 from erasing_mutants import ERASED, LEFT
 from product import COMPARED, LIMITS
 from sending_mutants import A_DAY, CALM, EDIT, ORDER, QUOTA, Mutant
-from sqlalchemy import Connection, Engine, delete, insert
+from sqlalchemy import Connection, Engine, delete, insert, select
 from world import OF_COMPARISONS, ORDERS
 
 from skene_dagster.delivery import ledger
@@ -19,7 +20,7 @@ from skene_dagster.delivery.ledger.decisions import writing
 from skene_dagster.delivery.new_decisions import NewSend
 from skene_dagster.erasing import erase
 from skene_dagster.erasing.person import BY_USER
-from skene_dagster.goals import arms
+from skene_dagster.goals import arms, kept
 from skene_dagster.goals.arms import Arms, Enrolled
 from skene_dagster.goals.comparing import Comparing, HeldOutOf
 from skene_dagster.loops.variants import drawn
@@ -139,6 +140,17 @@ def another_draw_takes_the_old_arms_along(patch: pytest.MonkeyPatch) -> None:
 
 def the_arm_of_who_is_erased_stays(patch: pytest.MonkeyPatch) -> None:
     """It is still known in which arm they were."""
+    mine = arms_table.c.user_id
+
+    def forget(connection: Connection, user_id: object) -> Counter[str]:
+        found = connection.execute(select(arms_table).where(mine == user_id)).mappings().all()
+        forgotten = kept.forget(connection, user_id)
+        if found:
+            connection.execute(insert(arms_table), [dict(row) for row in found])
+        del forgotten[arms_table.name]
+        return forgotten
+
+    patch.setattr(erase, "forget", forget)
     patch.setattr(erase, "BY_USER", tuple(table for table in BY_USER if table is not arms_table))
 
 

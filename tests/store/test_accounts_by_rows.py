@@ -254,8 +254,8 @@ def test_a_late_email_about_a_row_that_is_gone_is_not_made(world: AccountsWorld)
     assert said(world) == ["Hello User 2 of Workspace w2"]
 
 
-def test_rows_that_name_accounts_in_another_type_are_refused(world: AccountsWorld) -> None:
-    world.rewrite((DAILY, ORDERS + ", account: user_id}"))
+def test_rows_that_name_accounts_by_a_type_that_is_not_exact_are_refused(world: AccountsWorld) -> None:
+    world.rewrite((DAILY, ORDERS + ", account: created_at}"))
 
-    with pytest.raises(SettingsError, match="user_id"):
+    with pytest.raises(SettingsError, match=r"orders\.created_at is .* would mistake some accounts for others"):
         world.tick()

@@ -178,10 +178,11 @@ def test_events_that_are_tracked_are_read_from_our_own_table(engine: Engine) -> 
     assert world.days() == [(1, on(0), "export", 1, at(0), at(0))]
 
 
-def test_events_whose_users_are_of_another_type_are_refused_in_words(engine: Engine) -> None:
+def test_events_whose_users_are_of_a_type_that_is_not_exact_are_refused_in_words(engine: Engine) -> None:
     world = World(engine)
-    world.sql("CREATE TABLE clicks (id BIGINT, user_id VARCHAR(20), name VARCHAR(20), created_at DATETIME)")
-    world.events = ACTIONS.model_copy(update={"table": "clicks", "at": "created_at", "arrived": None})
+    world.sql("CREATE TABLE clicks (id BIGINT, user_id DOUBLE, name VARCHAR(20), created_at DATETIME)")
+    at_ = ACTIONS.at.model_copy(update={"column": "created_at"})
+    world.events = ACTIONS.model_copy(update={"table": "clicks", "at": at_, "arrived": None})
 
     with pytest.raises(SettingsError, match=r"clicks\.user_id is .*the database would mistake some users for others"):
         world.roll(at(1))
