@@ -116,6 +116,8 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo 'Installing what the package and its tests need (a minute or two).'
+	@# pip 23, 2026-12: it searches for minutes where it has to find versions of all of these that agree. They do.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
