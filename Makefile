@@ -28,8 +28,8 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 # A virtual environment beside the other, with the lowest Dagster: what is about Dagster is tested with both.
 LOWEST := $(VENV)-lowest
 LOWEST_DAGSTER := dagster==1.13.0 dagster-webserver==1.13.0 dagster-dg-cli==1.13.0 create-dagster==1.13.0 dagster-postgres==0.29.0
-ABOUT_DAGSTER := $(addprefix tests/acceptance/test_,$(addsuffix .py,dagster_runs definitions doctor_instance materialized \
-	mounted triggered_loops wake what_dagster_accepts))
+ABOUT_DAGSTER := $(addprefix tests/acceptance/test_,$(addsuffix .py,dagster_runs definitions materialized mounted \
+	what_dagster_accepts))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -116,7 +116,7 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo 'Installing what the package and its tests need (a minute or two).'
-	@# pip 23, 2026-12: it searches for minutes where it has to find versions of all of these that agree. They do.
+	@# pip 23, 2026-12: where one pin cannot be had, its search for others does not end. Without, it says which.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
