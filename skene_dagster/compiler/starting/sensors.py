@@ -1,5 +1,7 @@
 """What starts a step that has no schedule: a sensor that checks, in one bounded query, whether there is something new.
 
+It asks the database or, where the step waits for assets, Dagster (`materialized.py`).
+
 It only starts a run: the run reads its window itself, and the ledger knows what was seen. A sensor that looks too
 often, or not often enough, mails nobody twice and forgets nobody.
 """
